@@ -132,6 +132,17 @@ enum rp_plan_fdop_type {
 	RP_FDOP_SETSIG,	  /* F_SETSIG: arg */
 	RP_FDOP_SETFL,	  /* F_SETFL: arg (O_ASYNC last of all) */
 	RP_FDOP_TIMERFD,  /* timerfd_settime: arg = flags, arg2 = value ns, arg3 = interval ns */
+	RP_FDOP_STATUS,	  /* at most one: where to write struct rp_plan_status (one write), on failure before exiting, on
+			     success just before the final jumps; then it is closed like RP_FDOP_CLOSE. The same struct
+			     is written on it by the host side for failures before the restorer runs. */
+};
+
+/* What the process to be says to whoever waits for it. End of file without one: it died. */
+struct rp_plan_status {
+	int32_t code;	/* 0: the checkpointed process runs; else -errno */
+	uint32_t stage; /* restorer's own step number, for bug reports */
+	uint64_t arg;	/* address, tid ... that the step was about */
+	char text[496]; /* one line, empty: made from code, stage and arg */
 };
 
 struct rp_plan_fdop {
