@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "cmd.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+/* The program's own name in messages and how much it says: both belong to the log sink. */
+static const char *verb_name = "reprise";
+static int log_level = RP_LOG_WARNING;
+
+static void sink(enum rp_log_level level, const char *line, void *arg)
+{
+	fprintf(stderr, level == RP_LOG_WARNING ? "%s: warning: %s\n" : "%s: %s\n", verb_name, line);
+}
+
+void cmd_log_level(int change)
+{
+	log_level += change;
+	if (log_level < RP_LOG_QUIET)
+		log_level = RP_LOG_QUIET;
+	if (log_level > RP_LOG_DEBUG)
+		log_level = RP_LOG_DEBUG;
+	rp_log_set(log_level, sink, NULL);
+}
+
+bool cmd_is_quiet(void)
+{
+	return log_level == RP_LOG_QUIET;
+}
+
+void cmd_set_verb(const char *verb)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "reprise %s", verb);
+	verb_name = name;
+}
+
+int cmd_fail(int exit_code, const char *fmt, ...)
+{
+	struct rp_error err;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	return cmd_fail_error(exit_code, &err);
+}
+
+int cmd_fail_error(int exit_code, const struct rp_error *err)
+{
+	fprintf(stderr, "%s: %s\n", verb_name, err->text);
+	return exit_code;
+}
+
+static error_t common_option(int key, char *arg, struct argp_state *state)
+{
+	switch (key) {
+	case 'v':
+		cmd_log_level(1);
+		return 0;
+	case 'q':
+		cmd_log_level(-RP_LOG_DEBUG);
+		return 0;
+	case 'V':
+		puts("reprise " RP_VERSION);
+		exit(0);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option common_options[] = {
+	{ "verbose", 'v', NULL, 0, "Say more; twice for debug lines", -2 },
+	{ "quiet", 'q', NULL, 0, "Errors only", -2 },
+	{ "version", 'V', NULL, 0, "Print the version", -1 },
+	{ 0 }
+};
+
+const struct argp cmd_common_argp = { common_options, common_option, NULL, NULL, NULL, NULL, NULL };
+
+int cmd_parse(const struct argp *argp, int argc, char **argv, unsigned flags, int *index, void *input)
+{
+	char *verb = argv[0];
+	int r;
+
+	argv[0] = (char *)verb_name;
+	r = argp_parse(argp, argc, argv, flags, index, input);
+	argv[0] = verb;
+	return r;
+}
