@@ -6,6 +6,7 @@
 #ifndef RP_ENGINE_TASK_H
 #define RP_ENGINE_TASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,61 @@ struct rp_rtask {
 	FdinfoEntry **fds;	 /* descriptors, sorted by number */
 	size_t nfds;
 	struct rp_planner *plan; /* only during and after the stage "prepare" */
+};
+
+/* ---- dump ---- */
+
+struct rp_tracee;	 /* tracee/tracee.h */
+struct rp_tracee_thread; /* tracee/tracee.h */
+
+/* One thread of a process that is being dumped. threads[0] is the leader. */
+struct rp_dthread {
+	int tid;
+	struct rp_tracee_thread *tracee;
+	CoreEntry *core; /* memory of rp_dump_alloc() */
+};
+
+enum rp_map_what {
+	RP_MAP_ANON,	 /* private anonymous, heap and stacks included */
+	RP_MAP_FILE,	 /* private or shared mapping of a file (memfd and hugetlbfs files included) */
+	RP_MAP_SHM,	 /* MAP_SHARED | MAP_ANONYMOUS */
+	RP_MAP_VVAR,	 /* kernel's pages: recorded, never filled */
+	RP_MAP_VDSO,
+	RP_MAP_VSYSCALL,
+};
+
+/* One mapping. */
+struct rp_map {
+	uint64_t start, end, pgoff; /* bytes */
+	uint32_t prot;
+	bool shared;
+	bool lower; /* of a rank's lower half: left out of the image */
+	enum rp_map_what what;
+	uint32_t dev_major, dev_minor;
+	uint64_t ino;
+	uint64_t page_size;   /* KernelPageSize */
+	uint64_t vmflags;     /* bit per RP_VMF_* */
+	uint32_t file_id;     /* RP_MAP_FILE: in files.img; RP_MAP_SHM: id of the object */
+	bool save_all;	      /* a deleted or replaced file: pages are saved whole and it becomes anonymous */
+	const char *path;     /* as /proc/PID/maps has it, "" for none */
+	VmaEntry *entry;
+};
+
+/* One process at a dump. */
+struct rp_task {
+	int pid;
+	struct rp_tracee *tracee;
+	struct rp_dthread *threads; /* without the lower half's */
+	size_t nthreads;
+	struct rp_map *maps;
+	size_t nmaps;
+	CoreEntry *core; /* = threads[0].core */
+	MmEntry *mm;
+	FsEntry *fs;
+	PstreeEntry *pstree;
+	TaskKobjIdsEntry *ids;
+	FdinfoEntry **fds;
+	size_t nfds;
 };
 
 #endif
