@@ -40,7 +40,8 @@ struct rp_thread {
 	int32_t tid;
 	uint32_t is_main;
 	uint64_t next; /* list of registered threads, head in the stub */
-	uint64_t reserved[9];
+	uint64_t coll_key; /* stub: key of the communicator whose collective it is in or stands at, 0: none */
+	uint64_t reserved[8];
 };
 
 struct rp_arena {
