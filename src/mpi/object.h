@@ -6,12 +6,12 @@
  * therefore they are always reached by name (through the GOT), and everything that a predefined object needs lies in it.
  *
  * Rules for code that uses them:
- *  - A lower handle is loaded *inside* (after rp_in(), before rp_out()): at depth 0 a thread may be frozen at any
+ *  - A lower handle is loaded *inside* (after rp_mpi_enter(), before rp_leave()): at depth 0 a thread may be frozen at any
  *    instruction and go on in another incarnation, where an older lower handle means nothing.
- *  - A new object is linked (rp_object_link) with its lower handle before rp_out(), so that a thread frozen right
- *    after has nothing that replay does not know. Memory is taken before rp_in() (rp_object_new).
+ *  - A new object is linked (rp_object_link) with its lower handle before rp_leave(), so that a thread frozen right
+ *    after has nothing that replay does not know. Memory is taken before rp_mpi_enter() (rp_object_new).
  *  - Lists, counts of references and tables are changed under rp_lock(). The control thread keeps that lock from the drain
- *    to the end of the attempt, replay() finds it taken and works under it: rp_unlock() is its caller's (message.h).
+ *    to the end of the attempt; replay() finds it taken, works under it and leaves it to its caller.
  *
  * Fields named native_* lie where Debian's Fortran bindings of Open MPI 4.1 look into an object (found by disassembly:
  * the local and remote group of a communicator in *_alltoallw, its key hash in *_get_attr, o_flags in op_create, the
@@ -215,13 +215,11 @@ struct rp_f_table {
 };
 
 struct rp_stub {
-	/* Gate of the control thread: not 0: no application thread enters (depth 0 -> 1). message.h */
-	volatile uint32_t gate;
 	volatile uint32_t state; /* enum rp_mpi_state */
 	int32_t thread_required, thread_provided;
 	int32_t world_rank, world_size;
 	int32_t main_tid;
-	volatile uint32_t lock;
+	uint32_t lock; /* of rp_lock() */
 	uint32_t lower_ready; /* arena generation for which rp_lower is filled, 0: none */
 	uint32_t pad;
 	struct rp_link objects[RP_NKINDS]; /* heads of circular lists, user objects in order of creation */
@@ -255,7 +253,7 @@ extern struct rp_stub rp_stub __attribute__((visibility("hidden")));
 #define RP_W(win) ((struct rp_win *)(void *)(win))
 #define RP_F(file) ((struct rp_file *)(void *)(file))
 
-/* The lower handle behind a handle. Only between rp_in() and rp_out(). A NULL pointer (not an MPI handle) stays NULL,
+/* The lower handle behind a handle. Only between rp_mpi_enter() and rp_leave(). A NULL pointer (not an MPI handle) stays NULL,
  * so that the lower library can complain. */
 static inline void *rp_real(const void *handle)
 {
