@@ -18,6 +18,7 @@
 
 #include <stdint.h>
 
+#include "mpi/object.h"
 #include "split/switch.h"
 
 enum rp_gate_state {
@@ -73,6 +74,12 @@ static inline struct rp_thread *rp_coll_enter_at(uint64_t key, uint64_t *seq)
 		rp_gate_wait_coll(t);
 	rp_enter_commit(t);
 	return t;
+}
+
+/* The usual case: a collective of a communicator. */
+static inline struct rp_thread *rp_coll_enter(struct rp_comm *comm)
+{
+	return rp_coll_enter_at(comm->key, &comm->seq);
 }
 
 static inline void rp_coll_leave(struct rp_thread *t)
