@@ -31,7 +31,7 @@ enum rp_attach {
 
 enum rp_pid_policy { RP_PID_EXACT, RP_PID_PREFER, RP_PID_ANY };
 enum rp_stdio { RP_STDIO_DEFAULT, RP_STDIO_INHERIT, RP_STDIO_IMAGE };
-enum rp_file_validation { RP_VALIDATE_FILESIZE, RP_VALIDATE_BUILDID };
+enum rp_file_validation { RP_VALIDATE_BUILDID, RP_VALIDATE_FILESIZE }; /* the first falls back on the second */
 
 /* A descriptor of the caller that stands in for a resource of the image (--inherit-fd fd[N]:RESOURCE). */
 struct rp_inherit {
@@ -95,6 +95,9 @@ void *rp_restore_alloc(struct rp_restore *r, size_t size);
 /* Moves fd to a service number (>= fd_base, not close-on-exec, closed by the restorer last) and closes the old one.
  * Returns the new number or -errno (text set). */
 int rp_restore_service_fd(struct rp_restore *r, int fd);
+
+/* The same, but close-on-exec: needed only until the restorer is execed (other ends of pipes, ghost files). */
+int rp_restore_stash_fd(struct rp_restore *r, int fd);
 
 /* The files.img entry with an id, NULL: none. */
 const FileEntry *rp_restore_file(const struct rp_restore *r, uint32_t id);

@@ -30,8 +30,8 @@ struct rp_rtask {
 	CoreEntry *core; /* = threads[0].core */
 	MmEntry *mm;
 	FsEntry *fs;		 /* NULL: keep cwd, root and umask of the restorer */
-	PagemapEntry **pagemap;	 /* of private memory, in file order */
-	size_t npagemap;
+	const struct rp_img_run *runs; /* pagemap of private memory, ascending, checked by the reader */
+	size_t nruns;
 	uint32_t pages_id;	 /* pages-<id>.img */
 	int pages_fd;		 /* service descriptor of that file, -1 when there is none */
 	FdinfoEntry **fds;	 /* descriptors, sorted by number */
