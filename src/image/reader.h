@@ -29,8 +29,9 @@ struct rp_img_file {
 	enum rp_img type;
 	uint64_t id;
 	char name[RP_IMG_NAME_MAX];
-	const uint8_t *data; /* the whole file, or up to the raw bytes that run to its end (ghost files) */
 	uint64_t size;	     /* of the file */
+	const uint8_t *data; /* the first `loaded` bytes: all, but for types with raw bytes */
+	uint64_t loaded;
 	struct rp_img_entry *entries;
 	size_t count;
 	int fd;
