@@ -76,7 +76,8 @@ struct rp_arena_chunk; /* private to dump.c */
 struct rp_dump {
 	const struct rp_dump_opts *opts;
 	struct rp_error err;
-	int dir_fd; /* = opts->dir_fd: where image files go */
+	struct rp_writer *writer; /* of the images directory */
+	uint32_t next_pages_id; /* of pages-N.img (process memory, shared objects, memfds): take it and add one; starts at 1 */
 	struct rp_task *task; /* the tree: one member today */
 	size_t ntasks;
 	FileEntry **files; /* files.img, in order of id */
