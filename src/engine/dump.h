@@ -81,7 +81,7 @@ struct rp_dump {
 	struct rp_task *task; /* the tree: one member today */
 	size_t ntasks;
 	FileEntry **files; /* files.img, in order of id */
-	size_t nfiles;
+	size_t nfiles, files_room;
 	uint32_t next_id; /* of files: one number space for descriptors, mapped files, exe, cwd, root */
 	void *kind_state[32]; /* private to descriptor kinds: [fd_type], memory of rp_dump_alloc() */
 	struct rp_arena_chunk *chunks;

@@ -13,6 +13,7 @@
 #include "image/image.h"
 
 struct rp_planner; /* engine/plan.h */
+struct rp_arena;   /* abi/arena.h */
 
 /* One thread of a process that is being restored. threads[0] of a task is the leader. */
 struct rp_rthread {
@@ -36,6 +37,7 @@ struct rp_rtask {
 	int pages_fd;		 /* service descriptor of that file, -1 when there is none */
 	FdinfoEntry **fds;	 /* descriptors, sorted by number */
 	size_t nfds;
+	RpTaskEntry *extra;	 /* what CRIU's format has no field for; NULL: not there (an image of CRIU's) */
 	struct rp_planner *plan; /* only during and after the stage "prepare" */
 };
 
@@ -48,6 +50,7 @@ struct rp_tracee_thread; /* tracee/tracee.h */
 struct rp_dthread {
 	int tid;
 	struct rp_tracee_thread *tracee;
+	RpThreadExtra *extra;
 	CoreEntry *core; /* memory of rp_dump_alloc() */
 };
 
@@ -75,6 +78,7 @@ struct rp_map {
 	bool save_all;	      /* a deleted or replaced file: pages are saved whole and it becomes anonymous */
 	const char *path;     /* as /proc/PID/maps has it, "" for none */
 	VmaEntry *entry;
+	RpVmaExtra *extra; /* NULL: nothing to say */
 };
 
 /* One process at a dump. */
@@ -92,6 +96,9 @@ struct rp_task {
 	TaskKobjIdsEntry *ids;
 	FdinfoEntry **fds;
 	size_t nfds;
+	RpTaskEntry *extra;	       /* what CRIU's format has no field for */
+	const struct rp_arena *arena;  /* rank: copy of its header, NULL: a plain process */
+	int proc_fd;		       /* /proc/PID */
 };
 
 #endif
