@@ -247,26 +247,18 @@ static int load(struct rp_image *im, struct rp_img_file *f, struct rp_error *err
 	return read_records(im, f, err);
 }
 
-int rp_image_load(struct rp_image *im, enum rp_img type, uint64_t id, const struct rp_img_file **out,
-		  struct rp_error *err)
+static int load_new(struct rp_image *im, const char *name, enum rp_img type, uint64_t id,
+		    const struct rp_img_file **out, struct rp_error *err)
 {
-	struct rp_img_file *f, **slot;
-	size_t i;
+	struct rp_img_file *f = rp_pool_alloc(&im->pool, sizeof(*f)), **slot;
 	int r;
 
-	for (i = 0; i < im->count; i++) {
-		if (im->items[i]->type != type || im->items[i]->id != id)
-			continue;
-		*out = im->items[i];
-		return 0;
-	}
-	f = rp_pool_alloc(&im->pool, sizeof(*f));
 	if (!f)
 		return rp_error(err, -ENOMEM, "out of memory");
 	f->type = type;
 	f->id = id;
 	f->fd = -1;
-	rp_img_name(type, id, f->name);
+	snprintf(f->name, sizeof(f->name), "%s", name);
 	r = load(im, f, err);
 	slot = r < 0 ? NULL : RP_ARRAY_PUSH(im);
 	if (!slot) {
@@ -282,6 +274,37 @@ int rp_image_load(struct rp_image *im, enum rp_img type, uint64_t id, const stru
 	*slot = f;
 	*out = f;
 	return 0;
+}
+
+static int load_once(struct rp_image *im, const char *name, enum rp_img type, uint64_t id,
+		     const struct rp_img_file **out, struct rp_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < im->count; i++) {
+		if (im->items[i]->type != type || strcmp(im->items[i]->name, name))
+			continue;
+		*out = im->items[i];
+		return 0;
+	}
+	return load_new(im, name, type, id, out, err);
+}
+
+int rp_image_load(struct rp_image *im, enum rp_img type, uint64_t id, const struct rp_img_file **out,
+		  struct rp_error *err)
+{
+	char name[RP_IMG_NAME_MAX];
+
+	rp_img_name(type, id, name);
+	return load_once(im, name, type, id, out, err);
+}
+
+int rp_image_load_as(struct rp_image *im, const char *name, enum rp_img type, const struct rp_img_file **out,
+		     struct rp_error *err)
+{
+	if (strchr(name, '/') || strlen(name) >= RP_IMG_NAME_MAX)
+		return rp_error(err, -EINVAL, "%.100s: not the name of an image", name);
+	return load_once(im, name, type, 0, out, err);
 }
 
 int rp_image_one(struct rp_image *im, enum rp_img type, uint64_t id, void *out, struct rp_error *err)

@@ -55,6 +55,10 @@ bool rp_image_has(struct rp_image *im, enum rp_img type, uint64_t id);
 int rp_image_load(struct rp_image *im, enum rp_img type, uint64_t id, const struct rp_img_file **out,
 		  struct rp_error *err);
 
+/* The same for a file of any name in the directory, of a type that the caller knows (a copy under another name). */
+int rp_image_load_as(struct rp_image *im, const char *name, enum rp_img type, const struct rp_img_file **out,
+		     struct rp_error *err);
+
 /* The message of a file that holds exactly one. *out is a pointer to the type's struct. */
 int rp_image_one(struct rp_image *im, enum rp_img type, uint64_t id, void *out, struct rp_error *err);
 
