@@ -40,7 +40,8 @@ static int parse_header(char *line, struct rp_smap *m)
 	char perms[5];
 	int at = 0;
 
-	if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu%n", &start, &end, perms, &pgoff, &major, &minor, &ino, &at) != 7)
+	if (sscanf(line, "%lx-%lx %4s %lx %x:%x %lu%n", &start, &end, perms, &pgoff, &major, &minor, &ino, &at) != 7 ||
+	    start >= end || strlen(perms) != 4)
 		return -EINVAL;
 	m->start = start;
 	m->end = end;
@@ -106,7 +107,7 @@ int rp_smaps_parse(char *text, struct rp_smap **out, size_t *out_count, struct r
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = '\0';
-		if (is_header(line)) {
+		if (is_header(line) || !m) {
 			m = RP_ARRAY_PUSH(&maps);
 			if (!m) {
 				free(maps.items);
@@ -116,7 +117,7 @@ int rp_smaps_parse(char *text, struct rp_smap **out, size_t *out_count, struct r
 				free(maps.items);
 				return rp_error(err, -EINVAL, "cannot read a line of smaps: %.80s", line);
 			}
-		} else if (m) {
+		} else {
 			parse_value(line, m);
 		}
 	}
