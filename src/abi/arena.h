@@ -18,6 +18,11 @@
 
 struct rp_stub_ops;
 
+enum rp_arena_flag {
+	RP_ARENA_STARTED = 1, /* the application was (or is, within a few instructions) jumped to */
+	RP_ARENA_MPI = 2,     /* the lower program has opened the MPI library */
+};
+
 /* Survives a restart: recorded by the agent at the dump, put back by the bootstrap. All addresses are upper half. */
 struct rp_arena_saved {
 	uint64_t stub_ops;	/* struct rp_stub_ops of the loaded stub, 0: none */
@@ -49,7 +54,7 @@ struct rp_arena {
 	uint32_t version;
 	uint32_t size;
 	uint32_t generation; /* 1 at launch, one more at each restart of this process */
-	uint32_t flags;
+	uint32_t flags; /* enum rp_arena_flag */
 	int32_t world_rank; /* as the launcher says, -1 unknown */
 	int32_t world_size;
 	uint64_t ctl;  /* address of struct rp_ctl, 0: no agent */
@@ -68,6 +73,14 @@ struct rp_arena {
 	uint32_t pad;
 	char mpi_library[64]; /* e.g. "Open MPI 4.1.4", for the manifest; empty until MPI is loaded */
 	uint64_t fd_bitmap[RP_FD_BITS / 64]; /* descriptors that the lower half holds */
+	uint64_t launch;   /* address of struct rp_launch (split.h), a copy in the arena */
+	uint64_t boot_ops; /* address of struct rp_boot_ops (split.h) */
+	uint32_t fd_min;   /* first number that lower descriptors take in this process */
+	/* Lower descriptors that have a low number for a moment (made, not moved yet). Whoever stops the process to list
+	 * its descriptors lets it go on and tries again while this is not 0. */
+	uint32_t fd_low;
+	int32_t pid; /* of the rank; a forked child sees another getpid() */
+	uint32_t control_tid;
 };
 
 /* What the stub library offers to the lower half. The struct lives in the stub's data (upper half, saved).

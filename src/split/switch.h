@@ -43,10 +43,13 @@ static inline struct rp_thread *rp_thread_mine(void)
 	return t;
 }
 
-/* The same on any FS, also on a lower thread (NULL there, and on threads that never entered). */
+/* The registered thread that runs on a lower FS here; NULL on helper threads of the lower half. A new thread, upper or
+ * lower, inherits its creator's GS base, hence the comparison. Lower FS only. */
 static inline struct rp_thread *rp_thread_current(void)
 {
-	return (struct rp_thread *)rp_rdgsbase();
+	struct rp_thread *t = (struct rp_thread *)rp_rdgsbase();
+
+	return t && t->lower_fs == rp_rdfsbase() ? t : 0;
 }
 
 /* Announces the entry. From here on the thread counts as inside, on the upper FS still. */

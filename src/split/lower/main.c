@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "split/lower/lower.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#define RP_MPI_LIBRARY "libmpi.so.40"
+
+/* "Open MPI v4.1.4, package: ..." becomes "Open MPI 4.1.4". Both functions may be called before MPI_Init. */
+static void name_library(void *handle)
+{
+	int (*version)(char *, int *) = (int (*)(char *, int *))dlsym(handle, "MPI_Get_library_version");
+	char text[8192] = "", *v, *out = rp_arena()->mpi_library;
+	size_t size = sizeof(rp_arena()->mpi_library);
+	int len = 0;
+
+	if (!version || version(text, &len))
+		return;
+	text[strcspn(text, ",\n")] = 0;
+	v = strstr(text, " v");
+	if (v)
+		memmove(v + 1, v + 2, strlen(v + 2) + 1);
+	snprintf(out, size, "%.60s", text);
+}
+
+static void *open_mpi(void)
+{
+	static void *handle;
+
+	if (handle)
+		return handle;
+	/* global: Open MPI's components find its symbols that way */
+	handle = dlopen(RP_MPI_LIBRARY, RTLD_NOW | RTLD_GLOBAL);
+	if (!handle) {
+		fprintf(stderr, "reprise: cannot open the MPI library: %s\n", dlerror());
+		return NULL;
+	}
+	name_library(handle);
+	rp_arena()->flags |= RP_ARENA_MPI;
+	return handle;
+}
+
+static void *lower_dlsym(const char *name)
+{
+	void *handle = open_mpi();
+
+	return handle ? dlsym(handle, name) : NULL;
+}
+
+int main(void)
+{
+	struct rp_arena *a = rp_arena();
+	const char *escaped = rp_lower_probe();
+	char line[256];
+
+	if (escaped) {
+		snprintf(line, sizeof(line), "the C library of this system makes system calls that cannot be confined (%s)", escaped);
+		rp_boot_ops()->die(line);
+	}
+	a->lower_dlsym = lower_dlsym;
+	a->twin_get = rp_twin_get;
+	a->twin_put = rp_twin_put;
+	if (rp_twin_start() < 0 || rp_control_start() < 0)
+		rp_boot_ops()->die("cannot start the lower half's threads");
+	rp_boot_ops()->run();
+	return 125;
+}
