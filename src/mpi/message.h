@@ -41,7 +41,8 @@ RP_HIDDEN int rp_messages_refuse(char *text, uint32_t size);
 enum rp_other_class {
 	RP_OTHER_COLL,	 /* nonblocking collective with predefined operation: completed at a checkpoint */
 	RP_OTHER_CODE,	 /* nonblocking collective that may call the application's code while it progresses: refused */
-	RP_OTHER_REFUSE, /* one-sided, files, generalized, persistent collectives: refused while it exists */
+	RP_OTHER_REFUSE, /* one-sided, files: refused while it exists */
+	RP_OTHER_PERSISTENT, /* persistent collective: not active yet, refused while it exists */
 };
 
 /* A function that makes a request of the lower library which is not point-to-point:
