@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#define _GNU_SOURCE
 #include "engine/attach.h"
 
 #include <dirent.h>
@@ -165,7 +164,7 @@ pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, struct rp_error 
 	}
 }
 
-int rp_attach_ids_free(const int *ids, size_t count, pid_t ours, struct rp_error *err)
+int rp_attach_ids_free(const int *ids, size_t count, struct rp_error *err)
 {
 	int waited = 0;
 
@@ -173,8 +172,6 @@ int rp_attach_ids_free(const int *ids, size_t count, pid_t ours, struct rp_error
 		struct rp_error holder = { "" };
 		int rc;
 
-		if (ids[i] == ours)
-			continue;
 		while ((rc = look_at_id(ids[i], false, &holder)) == 1 && waited < RP_ATTACH_RETRY_MS) {
 			pause_ms(RETRY_STEP_MS);
 			waited += RETRY_STEP_MS;

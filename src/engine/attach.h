@@ -20,8 +20,8 @@
  * names it), or -errno. */
 pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, struct rp_error *err);
 
-/* Is every id of ids[count] free, except those equal to `ours` (0: none)? Waits for zombies as above. Returns 0,
+/* Is every id of ids[count] free? Waits for zombies as above. Returns 0,
  * -EEXIST with the holder in err. A check only: the clone that takes the id can still fail. */
-int rp_attach_ids_free(const int *ids, size_t count, pid_t ours, struct rp_error *err);
+int rp_attach_ids_free(const int *ids, size_t count, struct rp_error *err);
 
 #endif

@@ -58,6 +58,8 @@ struct rp_restore_opts {
 	void *fill_arg;
 };
 
+struct opened; /* private to restore.c */
+
 struct rp_restore {
 	const struct rp_restore_opts *opts;
 	struct rp_error err;
@@ -67,10 +69,15 @@ struct rp_restore {
 	size_t nfiles;
 	struct rp_rtask *tasks;
 	size_t ntasks;
+	int *inherited;	   /* per file: the caller's descriptor that stands in for it, -1: opened anew */
+	struct rp_planner *plan; /* from stage prepare on */
+	int exec_fd;	   /* the restorer (or bootstrap), opened */
 	int fd_base;	   /* service descriptors have numbers from here: above every descriptor of the image */
 	int status_fd;	   /* where this process reports failure and the restorer success; -1: nobody listens */
+	int caller_std[3]; /* descriptors 0-2 as the caller had them, as stashed duplicates; -1: closed */
 	bool rank;	   /* fill beside a live lower half */
 	bool pid_any;	   /* ids of the image are not available: new ones (RP_PLAN_PID_ANY) */
+	struct opened *opened; /* private to restore.c */
 	void *kind_state[32]; /* private to descriptor kinds: [fd_type], memory of rp_restore_alloc() */
 };
 

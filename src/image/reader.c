@@ -78,6 +78,16 @@ int rp_image_dirfd(const struct rp_image *im)
 	return im->dir_fd;
 }
 
+int rp_image_move_above(struct rp_image *im, int min)
+{
+	int r = rp_fd_move_above(&im->dir_fd, min);
+
+	for (size_t i = 0; !r && i < im->count; i++)
+		if (im->items[i]->fd >= 0)
+			r = rp_fd_move_above(&im->items[i]->fd, min);
+	return r;
+}
+
 void *rp_image_alloc(struct rp_image *im, size_t size)
 {
 	return rp_pool_alloc(&im->pool, size);

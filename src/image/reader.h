@@ -47,6 +47,9 @@ void rp_image_close(struct rp_image *im);
 
 int rp_image_dirfd(const struct rp_image *im);
 
+/* Moves every descriptor that the reader holds to a number >= min: a restore needs the low ones. Returns 0 or -errno. */
+int rp_image_move_above(struct rp_image *im, int min);
+
 /* Is there such a file? */
 bool rp_image_has(struct rp_image *im, enum rp_img type, uint64_t id);
 
