@@ -46,7 +46,8 @@ struct rp_thread {
 	uint32_t is_main;
 	uint64_t next; /* list of registered threads, head in the stub */
 	uint64_t coll_key; /* stub: key of the communicator whose collective it is in or stands at, 0: none */
-	uint64_t reserved[8];
+	uint64_t entry_sp; /* stack pointer when it went from depth 0 to 1; upper/jump.c */
+	uint64_t reserved[7];
 };
 
 struct rp_arena {

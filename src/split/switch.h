@@ -65,6 +65,8 @@ static inline struct rp_thread *rp_enter_begin(void)
 		*(volatile uint32_t *)&t->depth += 1;
 		__asm__ volatile("" : : : "memory");
 	}
+	if (t->depth == 1)
+		t->entry_sp = (uint64_t)__builtin_frame_address(0);
 	return t;
 }
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "split/upper/needed.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "arch/x86_64/syscall.h"
+
+#define MAX_PHDRS 32
+#define MAX_DYN 96
+
+static long read_at(int fd, void *buf, size_t len, uint64_t off)
+{
+	return rp_syscall4(SYS_pread64, fd, (long)buf, len, (long)off);
+}
+
+static int needs_mpi(int fd)
+{
+	Elf64_Phdr ph[MAX_PHDRS];
+	Elf64_Dyn dyn[MAX_DYN];
+	uint64_t strtab = 0, off = 0;
+	Elf64_Ehdr eh;
+	long n = 0;
+
+	if (read_at(fd, &eh, sizeof(eh), 0) != sizeof(eh) || memcmp(eh.e_ident, ELFMAG, SELFMAG) ||
+	    eh.e_phentsize != sizeof(ph[0]) || eh.e_phnum > MAX_PHDRS ||
+	    read_at(fd, ph, eh.e_phnum * sizeof(ph[0]), eh.e_phoff) != (long)(eh.e_phnum * sizeof(ph[0])))
+		return 0;
+	for (int i = 0; i < eh.e_phnum; i++)
+		if (ph[i].p_type == PT_DYNAMIC)
+			n = read_at(fd, dyn, ph[i].p_filesz < sizeof(dyn) ? ph[i].p_filesz : sizeof(dyn), ph[i].p_offset);
+	n = n > 0 ? n / (long)sizeof(dyn[0]) : 0;
+	for (long i = 0; i < n; i++)
+		if (dyn[i].d_tag == DT_STRTAB)
+			strtab = dyn[i].d_un.d_ptr;
+	for (int i = 0; i < eh.e_phnum; i++)
+		if (ph[i].p_type == PT_LOAD && strtab >= ph[i].p_vaddr && strtab < ph[i].p_vaddr + ph[i].p_filesz)
+			off = strtab - ph[i].p_vaddr + ph[i].p_offset;
+	for (long i = 0; i < n && off && dyn[i].d_tag != DT_NULL; i++) {
+		char name[16] = "";
+
+		if (dyn[i].d_tag == DT_NEEDED && read_at(fd, name, 12, off + dyn[i].d_un.d_val) == 12 &&
+		    !memcmp(name, "libmpi.so.40", 12))
+			return 1;
+	}
+	return 0;
+}
+
+void rp_needed_warn(const char *path)
+{
+	static const char tail[] = " is an MPI program started as a child of a rank: it cannot be checkpointed; "
+				   "let the script exec it\n";
+	long fd = rp_syscall4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
+	int yes;
+
+	if (fd < 0)
+		return;
+	yes = needs_mpi((int)fd);
+	rp_syscall1(SYS_close, fd);
+	if (!yes)
+		return;
+	rp_syscall3(SYS_write, 2, (long)"reprise: ", 9);
+	rp_syscall3(SYS_write, 2, (long)path, (long)strlen(path));
+	rp_syscall3(SYS_write, 2, (long)tail, sizeof(tail) - 1);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The part of the split process that lives in the stub library: registered threads, signal handlers that find the right
+ * FS, exec that stays under Reprise. Private to this directory; switch.h is what the rest of the stub uses.
+ */
+#ifndef RP_SPLIT_UPPER_H
+#define RP_SPLIT_UPPER_H
+
+#include "abi/split.h"
+#include "split/switch.h"
+
+#define RP_PUBLIC __attribute__((visibility("default")))
+
+/* The stub was loaded by a program that is no rank: everything passes through, MPI calls end with one line. */
+extern RP_HIDDEN int rp_outside;
+
+/* One line on stderr and _exit(125). Any FS. */
+RP_HIDDEN void rp_upper_die(const char *text) __attribute__((noreturn));
+
+RP_HIDDEN void rp_threads_init(void);
+RP_HIDDEN void rp_signals_init(void);
+RP_HIDDEN void rp_jump_init(void);
+/* In a forked child: nothing of the rank is its own. */
+RP_HIDDEN void rp_threads_fork_child(void);
+
+/* The stub's answer to the lower half (src/mpi); absent in a stub without MPI. */
+extern RP_HIDDEN struct rp_stub_ops rp_stub_ops __attribute__((weak));
+
+static inline const struct rp_launch *rp_launch(void)
+{
+	return (const struct rp_launch *)rp_arena()->launch;
+}
+
+#endif
