@@ -17,7 +17,7 @@
 
 #define FILE_MAX ((uint64_t)256 << 20)	 /* of metadata, without the raw bytes behind records */
 #define HEAD_SIZE 4096			 /* loaded at first of a file with raw bytes */
-#define BUDGET_MAX ((uint64_t)2 << 30)	 /* memory for all messages of an image */
+#define BUDGET_MAX ((uint64_t)512 << 20) /* memory for all messages of an image */
 #define RECORD_MAX ((uint32_t)128 << 20) /* one message */
 
 struct rp_image {
@@ -194,6 +194,9 @@ static int read_record(struct rp_image *im, struct rp_img_file *f, uint64_t off,
 	if (!e->msg)
 		return im->pool.exhausted ? rp_error(err, -ENOMEM, "%s: needs more memory than an image may", f->name)
 					  : bad(err, f, off, "not a valid message");
+	/* Repeated single fields, overlong numbers: no writer makes them, and what they mean depends on the reader. */
+	if (protobuf_c_message_get_packed_size(e->msg) != size)
+		return bad(err, f, off, "a message that is not in its shortest form");
 	e->extra_off = off + 4 + size;
 	e->extra_len = t->extra ? t->extra(e->msg) : 0;
 	if (e->extra_len == UINT64_MAX)
