@@ -87,7 +87,7 @@ static void write_again(const struct rp_img_file *f, uint64_t id)
 
 static void compare(const struct rp_img_file *a, const struct rp_img_file *b)
 {
-	struct json_object *ja, *jb;
+	struct json_object *ja = NULL, *jb = NULL;
 	struct rp_error err;
 
 	if (rp_img_json(a, &ja, &err) < 0 || rp_img_json(b, &jb, &err) < 0)
