@@ -31,7 +31,9 @@ struct rp_arena_saved {
 	int64_t mono_offset_ns; /* added to CLOCK_MONOTONIC and _BOOTTIME so that they never go backwards */
 	uint64_t main_thread;	/* struct rp_thread of the main thread, 0: not registered yet */
 	uint64_t sigact_lower;	/* bit n-1: the disposition of signal n belongs to the lower half: not restored */
-	uint64_t reserved[10];
+	uint32_t generation; /* as rp_arena.generation */
+	uint32_t pad;
+	uint64_t reserved[9];
 };
 
 /* One per application thread, in the thread's own upper-half TLS; the GS base of a registered thread points at it

@@ -53,6 +53,9 @@ static inline const char *rp_launch_str(const struct rp_launch *l, uint64_t off)
 struct rp_boot_ops {
 	uint32_t version;
 	uint32_t size;
+	/* At a restart: the upper half is filled and rp_arena.saved put back; nothing of it runs yet. Returns 1, at a launch
+	 * 0. Called on the main thread before run(). */
+	int (*fill)(void);
 	/* The lower program is ready: its services are in the arena. Called on the main thread from the lower program's
 	 * main(); runs the application and does not return. */
 	void (*run)(void);

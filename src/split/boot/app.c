@@ -108,6 +108,8 @@ void rp_app_run(void)
 	struct rp_elf prog, interp;
 
 	a->main_lower_fs = rp_rdfsbase();
+	if (rp_boot.restart)
+		rp_restart_finish();
 	rp_elf_load(rp_launch_str(l, l->app), RP_PLACE_PIE, 1, &prog);
 	if (prog.interp[0])
 		rp_elf_load(prog.interp, RP_PLACE_UPPER, 0, &interp);

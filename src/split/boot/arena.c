@@ -140,7 +140,7 @@ void rp_arena_init(void)
 	a->magic = RP_ARENA_MAGIC;
 	a->version = RP_ARENA_VERSION;
 	a->size = sizeof(*a);
-	a->generation = 1;
+	a->generation = a->saved.generation = 1;
 	a->world_rank = -1;
 	a->agent_fd = -1;
 	a->boot_ops = (uint64_t)&rp_boot_table;

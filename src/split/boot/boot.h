@@ -47,6 +47,16 @@ void rp_die(const char *text) __attribute__((noreturn));
 void rp_die_with(int status, const char *text, const char *name, long err) __attribute__((noreturn));
 uint64_t rp_auxval(uint64_t type);
 
+/* Maps room for the launch record; takes what was written there (size bytes), the agent's descriptors and page. */
+void rp_launch_map(void);
+void rp_launch_take(uint64_t size);
+
+/* ---- restart.c ---- */
+/* From the plan: ranges reserved, threads made and parked, rights dropped, launch record taken. Fails by exiting. */
+void rp_restart_begin(void);
+int rp_restart_fill(void);			    /* struct rp_boot_ops.fill */
+void rp_restart_finish(void) __attribute__((noreturn)); /* the jump */
+
 /* ---- self.c ---- */
 void rp_self_anonymous(void); /* no mapping of the bootstrap's file is left after this */
 void rp_vdso_move(void);      /* vvar and vdso go to RP_ARENA_VDSO; fills arena->vdso_start/end */

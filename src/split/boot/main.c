@@ -20,6 +20,7 @@ struct rp_boot rp_boot;
 const struct rp_boot_ops rp_boot_table = {
 	.version = 1,
 	.size = sizeof(struct rp_boot_ops),
+	.fill = rp_restart_fill,
 	.run = rp_app_run,
 	.die = rp_die,
 	.vdso_symbol = rp_vdso_symbol,
@@ -117,27 +118,6 @@ static void read_kernel_stack(uint64_t sp)
 	rp_boot.input_fd = fd;
 }
 
-/* The launch struct goes to its fixed place; nobody else's memory is touched before the maps are in order. */
-static void read_launch(void)
-{
-	struct rp_launch *l = (struct rp_launch *)RP_ARENA_LAUNCH;
-	uint64_t done = 0;
-	long r;
-
-	r = rp_mmap(RP_ARENA_LAUNCH, RP_ARENA_LAUNCH_MAX, 3, 0x4022 | 0x100000, -1, 0); /* NORESERVE|NOREPLACE */
-	if (rp_is_error(r))
-		rp_die_with(125, "cannot map the launch record", NULL, r);
-	while (done < RP_ARENA_LAUNCH_MAX) {
-		r = rp_sys(SYS_pread64, rp_boot.input_fd, RP_ARENA_LAUNCH + done, RP_ARENA_LAUNCH_MAX - done, done);
-		if (r <= 0)
-			break;
-		done += r;
-	}
-	if (done < sizeof(*l) || l->magic != RP_LAUNCH_MAGIC || l->version != RP_LAUNCH_VERSION || l->size != done)
-		rp_die("the launch record is damaged or from another version");
-	rp_boot.launch = l;
-}
-
 static void take_agent(void)
 {
 	struct rp_arena *a = rp_arena();
@@ -159,6 +139,41 @@ static void take_agent(void)
 	a->slot = (uint64_t)rp_ctl_slot((struct rp_ctl *)RP_ARENA_CTL, l->slot);
 	if (l->agent_pid > 0)
 		rp_sys(SYS_prctl, PR_SET_PTRACER, l->agent_pid, 0, 0);
+}
+
+/* The launch record at its fixed place, from a descriptor or from memory. */
+void rp_launch_map(void)
+{
+	long r = rp_mmap(RP_ARENA_LAUNCH, RP_ARENA_LAUNCH_MAX, 3, 0x104022 /* NORESERVE|NOREPLACE */, -1, 0);
+
+	if (rp_is_error(r))
+		rp_die_with(125, "cannot map the launch record", NULL, r);
+}
+
+void rp_launch_take(uint64_t size)
+{
+	struct rp_launch *l = (struct rp_launch *)RP_ARENA_LAUNCH;
+
+	if (size < sizeof(*l) || l->magic != RP_LAUNCH_MAGIC || l->version != RP_LAUNCH_VERSION || l->size != size)
+		rp_die("the launch record is damaged or from another version");
+	rp_boot.launch = l;
+	take_agent();
+}
+
+static void read_launch(void)
+{
+	uint64_t done = 0;
+	long r;
+
+	rp_launch_map();
+	while (done < RP_ARENA_LAUNCH_MAX) {
+		r = rp_sys(SYS_pread64, rp_boot.input_fd, RP_ARENA_LAUNCH + done, RP_ARENA_LAUNCH_MAX - done, done);
+		if (r <= 0)
+			break;
+		done += r;
+	}
+	rp_sys(SYS_close, rp_boot.input_fd, 0, 0, 0);
+	rp_launch_take(done);
 }
 
 static int find_stack(const struct rp_map *m, void *arg)
@@ -185,9 +200,8 @@ void rp_boot_main(uint64_t sp)
 	rp_vdso_move();
 	rp_patch_init();
 	if (rp_boot.restart)
-		rp_die("restart is not there yet");
-	read_launch();
-	rp_sys(SYS_close, rp_boot.input_fd, 0, 0, 0);
-	take_agent();
+		rp_restart_begin();
+	else
+		read_launch();
 	rp_lower_start();
 }

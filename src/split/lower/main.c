@@ -48,6 +48,26 @@ static void *lower_dlsym(const char *name)
 	return handle ? dlsym(handle, name) : NULL;
 }
 
+/* A restart, after the upper half was filled: MPI as far as it was initialised, then the stub's objects. */
+static void restart(struct rp_arena *a)
+{
+	struct rp_stub_ops *ops = (struct rp_stub_ops *)a->saved.stub_ops;
+	int32_t level = ops ? ops->thread_level(a) : -1;
+	int (*init)(int *, char ***, int, int *);
+	char text[256] = "the MPI objects cannot be made again";
+	int got = -1;
+
+	if (!ops)
+		return;
+	if (level >= 0) {
+		init = (int (*)(int *, char ***, int, int *))lower_dlsym("MPI_Init_thread");
+		if (!init || init(NULL, NULL, level, &got) || got < level)
+			rp_boot_ops()->die("MPI_Init failed in the restarted rank");
+	}
+	if (ops->replay(a, text, sizeof(text)))
+		rp_boot_ops()->die(text);
+}
+
 int main(void)
 {
 	struct rp_arena *a = rp_arena();
@@ -63,6 +83,8 @@ int main(void)
 	a->twin_put = rp_twin_put;
 	if (rp_twin_start() < 0 || rp_control_start() < 0)
 		rp_boot_ops()->die("cannot start the lower half's threads");
+	if (rp_boot_ops()->fill())
+		restart(a);
 	rp_boot_ops()->run();
 	return 125;
 }

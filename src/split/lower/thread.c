@@ -10,9 +10,12 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "arch/x86_64/tls.h"
+
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {
 	static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	uint64_t gs = rp_rdgsbase();
 	sigset_t all, old;
 	int r;
 
@@ -22,7 +25,9 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(vo
 		return ENOSYS;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rp_wrgsbase(0); /* inherited too: a GS base marks threads of the application */
 	r = real(thread, attr, fn, arg);
+	rp_wrgsbase(gs);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
