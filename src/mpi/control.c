@@ -255,8 +255,6 @@ static uint32_t drain(struct rp_ctl *ctl, struct rp_slot *slot)
 		rc = rp_drain(control.attempt, drain_cancelled, &w, slot->text, sizeof(slot->text));
 		if (rc)
 			unlock();
-		else
-			rp_objects_save();
 	}
 	if (rc == RP_DRAIN_CANCELLED)
 		return resume(ctl, slot);
@@ -404,6 +402,9 @@ void rp_control_restarted(void)
 	control.phase = IDLE;
 	control.served = 0;
 	control.gate_ready = 0;
+	if (!control.locked) /* quiet without a drain: replay inherited a free lock */
+		rp_lock();
+	control.locked = 1;
 	unlock();
 	rp_gate_open();
 }
