@@ -11,7 +11,7 @@
  *  - A new object is linked (rp_object_link) with its lower handle before rp_leave(), so that a thread frozen right
  *    after has nothing that replay does not know. Memory is taken before rp_mpi_enter() (rp_object_new).
  *  - Lists, counts of references and tables are changed under rp_lock(). The control thread keeps that lock from the drain
- *    to the end of the attempt; replay() finds it taken, works under it and leaves it to its caller.
+ *    to the end of the attempt, so that no thread can be frozen while it holds it; replay() inherits it (rp_lock_inherit).
  *
  * Fields named native_* lie where Debian's Fortran bindings of Open MPI 4.1 look into an object (found by disassembly:
  * the local and remote group of a communicator in *_alltoallw, its key hash in *_get_attr, o_flags in op_create, the
@@ -219,19 +219,17 @@ struct rp_stub {
 	int32_t thread_required, thread_provided;
 	int32_t world_rank, world_size;
 	int32_t main_tid;
-	uint32_t lock; /* of rp_lock() */
+	uint32_t lock, lock_depth; /* of rp_lock() */
+	uint64_t lock_owner;
 	uint32_t lower_ready; /* arena generation for which rp_lower is filled, 0: none */
 	uint32_t pad;
 	struct rp_link objects[RP_NKINDS]; /* heads of circular lists, user objects in order of creation */
 	uint64_t count[RP_NKINDS];
 	struct rp_f_table f_tables[RP_NKINDS];
-	double wtime_offset; /* added to the lower MPI_Wtime(): never backwards over a restart */
-	double wtime_last;   /* at the last checkpoint */
 	int64_t tool_sessions; /* MPI_T objects alive, not carried */
-	int32_t tag_ub, host, io, wtime_is_global, appnum, universe_size, lastusedcode, win_attr;
-	struct rp_error_user *error_users; /* codes and strings that the application added, in order */
-	int32_t nerror_users;
-	int32_t buffer_attached;
+	struct rp_error_user *error_users; /* classes, codes and strings that the application added, in order */
+	struct rp_keyval *keyvals;	   /* attr.h */
+	int32_t tag_ub, host, io, wtime_is_global, appnum, universe_size, lastusedcode, nkeyvals;
 	struct {
 		uint64_t sent, received;
 	} __attribute__((aligned(64))) total; /* point-to-point messages; one increment each on the fast path */
@@ -281,10 +279,12 @@ RP_HIDE void rp_heap_free(void *p);
 RP_HIDE void *rp_heap_dup(const void *p, size_t size); /* NULL when size is 0 */
 RP_HIDE char *rp_heap_strdup(const char *s);
 
-/* The lock of lists, tables and reference counts (futex, any FS). Not recursive; never held over a call of the lower
- * library or of the application. */
+/* The lock of lists, tables, reference counts and the heap (futex, any FS, recursive). Never held over a call of the
+ * lower library or of the application, except by the control thread (see above). */
 RP_HIDE void rp_lock(void);
 RP_HIDE void rp_unlock(void);
+/* After a restart: the lock is held by a thread of the former incarnation; from now on by the caller. */
+RP_HIDE void rp_lock_inherit(void);
 
 /* ---- object.c ---- */
 
@@ -307,6 +307,8 @@ RP_HIDE void *rp_object_of(enum rp_object_kind kind, const void *lower);
 /* Fortran handles (integers) of any kind. f2c of an unknown index gives the null handle's object. Any FS. */
 RP_HIDE int32_t rp_c2f(void *object);
 RP_HIDE void *rp_f2c(enum rp_object_kind kind, int32_t index);
+/* The index that a predefined object has in mpif.h. */
+RP_HIDE void rp_f_predefine(void *object, int32_t index);
 
 /* ---- predefined.c ---- */
 
@@ -329,6 +331,8 @@ RP_HIDE int rp_comm_error(struct rp_comm *comm, int rc);
 RP_HIDE int rp_comm_raise(struct rp_comm *comm, int code, const char *function);
 RP_HIDE int rp_win_error(struct rp_win *win, int rc);
 RP_HIDE int rp_file_error(struct rp_file *file, int rc);
+/* The lower handler that stands for one of the stub's: fatal or return. Inside. */
+RP_HIDE MPI_Errhandler rp_errhandler_lower(const struct rp_errhandler *e);
 
 /* ---- replay.c ---- */
 
@@ -337,7 +341,5 @@ RP_HIDE int rp_file_error(struct rp_file *file, int rc);
 RP_HIDE int rp_objects_replay(char *text, uint32_t size);
 /* Objects that cannot be carried: 0 none, 1 one line in text ("MPI_Win_create: a window is open; ..."). Any FS, locked. */
 RP_HIDE int rp_objects_refuse(char *text, uint32_t size);
-/* Keeps what a restart needs from the lower library (the clock). Inside or on a lower thread. */
-RP_HIDE void rp_objects_save(void);
 
 #endif
