@@ -75,6 +75,8 @@ struct rp_map {
 	uint64_t page_size;   /* KernelPageSize */
 	uint64_t vmflags;     /* bit per RP_VMF_* */
 	uint32_t file_id;     /* RP_MAP_FILE: in files.img; RP_MAP_SHM: id of the object */
+	uint64_t dirty;	      /* bytes that are not the file's: private pages in memory or swap, as of stage collect */
+	uint64_t save_len;    /* save_all: bytes that can be read, up to the end of the file */
 	bool save_all;	      /* a deleted or replaced file: pages are saved whole and it becomes anonymous */
 	const char *path;     /* as /proc/PID/maps has it, "" for none */
 	VmaEntry *entry;

@@ -14,7 +14,7 @@ static const char flag_names[RP_VMF_COUNT][3] = {
 	[RP_VMF_LF] = "lf", [RP_VMF_SR] = "sr", [RP_VMF_RR] = "rr", [RP_VMF_DC] = "dc", [RP_VMF_NR] = "nr",
 	[RP_VMF_HT] = "ht", [RP_VMF_WF] = "wf", [RP_VMF_DD] = "dd", [RP_VMF_HG] = "hg", [RP_VMF_NH] = "nh",
 	[RP_VMF_MG] = "mg", [RP_VMF_UM] = "um", [RP_VMF_UW] = "uw", [RP_VMF_UI] = "ui", [RP_VMF_SS] = "ss",
-	[RP_VMF_SL] = "sl", [RP_VMF_DP] = "dp",
+	[RP_VMF_SL] = "sl", [RP_VMF_DP] = "dp", [RP_VMF_MW] = "mw",
 };
 
 /* The kernel writes a newline in a path as \012. */

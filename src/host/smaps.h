@@ -34,6 +34,7 @@ enum rp_vmflag {
 	RP_VMF_SS, /* shadow stack */
 	RP_VMF_SL, /* sealed */
 	RP_VMF_DP, /* droppable */
+	RP_VMF_MW, /* may be made writable */
 	RP_VMF_COUNT,
 };
 

@@ -16,6 +16,17 @@ extern const struct rp_kind rp_kind_timerfd;
 extern const struct rp_kind rp_kind_signalfd;
 extern const struct rp_kind rp_kind_epoll;
 extern const struct rp_kind rp_kind_inotify;
+extern const struct rp_kind rp_kind_thread;
+extern const struct rp_kind rp_kind_creds;
+extern const struct rp_kind rp_kind_seccomp;
+extern const struct rp_kind rp_kind_mm;
+extern const struct rp_kind rp_kind_vma;
+extern const struct rp_kind rp_kind_sigaction;
+extern const struct rp_kind rp_kind_itimer;
+extern const struct rp_kind rp_kind_posixtimer;
+extern const struct rp_kind rp_kind_fs;
+extern const struct rp_kind rp_kind_limits;
+extern const struct rp_kind rp_kind_sigpending;
 
 const struct rp_kind *const rp_kinds[] = {
 	/* descriptors */
@@ -31,5 +42,16 @@ const struct rp_kind *const rp_kinds[] = {
 	&rp_kind_epoll,
 	&rp_kind_inotify,
 	/* state of a process */
+	&rp_kind_thread, /* first: the others add to its rows of the plan */
+	&rp_kind_creds,
+	&rp_kind_seccomp,
+	&rp_kind_mm,
+	&rp_kind_vma,
+	&rp_kind_sigaction,
+	&rp_kind_itimer,
+	&rp_kind_posixtimer,
+	&rp_kind_fs,
+	&rp_kind_limits,
+	&rp_kind_sigpending, /* last: after every injected call */
 	NULL,
 };

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Resource limits and the OOM score. /proc/PID/limits, setrlimit(2), /proc/self/oom_score_adj.
+ * A hard limit is never raised above the restorer's own: a warning says so, the soft limit is cut to fit.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "host/proc.h"
+#include "kind/taskcommon.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "util/str.h"
+
+#define LIMITS 16
+
+static const char *const names[LIMITS] = {
+	"cpu", "fsize", "data", "stack", "core", "rss", "nproc", "nofile",
+	"memlock", "as", "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime",
+};
+
+static int limits_freeze(struct rp_dump *d, struct rp_task *t)
+{
+	struct rlimit64 limits[RLIM_NLIMITS];
+	TaskRlimitsEntry *e = RP_TASK_MSG(d, TaskRlimitsEntry, task_rlimits_entry__init);
+	RP_AUTOFREE char *oom = NULL;
+	int ret = rp_proc_limits_read(t->pid, limits, &d->err);
+
+	if (ret < 0)
+		return ret;
+	if (!e)
+		return -ENOMEM;
+	e->rlimits = rp_dump_alloc(d, LIMITS * sizeof(e->rlimits[0]));
+	if (!e->rlimits)
+		return -ENOMEM;
+	for (; e->n_rlimits < LIMITS; e->n_rlimits++) {
+		RlimitEntry *l = RP_TASK_MSG(d, RlimitEntry, rlimit_entry__init);
+
+		if (!l)
+			return -ENOMEM;
+		l->cur = limits[e->n_rlimits].rlim_cur;
+		l->max = limits[e->n_rlimits].rlim_max;
+		e->rlimits[e->n_rlimits] = l;
+	}
+	t->core->tc->rlimits = e;
+	if (rp_read_file_at(t->proc_fd, "oom_score_adj", 64, &oom, NULL) == 0) {
+		t->core->tc->has_oom_score_adj = true;
+		t->core->tc->oom_score_adj = atoi(oom);
+	}
+	return 0;
+}
+
+static int limits_check(struct rp_restore *r, struct rp_rtask *t)
+{
+	const TaskRlimitsEntry *e = t->core->tc->rlimits;
+
+	for (size_t i = 0; e && i < e->n_rlimits; i++)
+		if (e->rlimits[i]->cur > e->rlimits[i]->max)
+			return rp_bad_image(r, "soft limit above the hard one (number %zu)", i);
+	return 0;
+}
+
+/* The lowest limit of descriptors that the restored process can live with: it must not lose those that it has. */
+static uint64_t lowest_nofile(const struct rp_restore *r)
+{
+	return (uint64_t)r->fd_base + 1024;
+}
+
+static void set_limit(struct rp_restore *r, unsigned which, const RlimitEntry *e)
+{
+	struct rlimit64 now, want = { e->cur, e->max };
+
+	if (getrlimit64((int)which, &now) < 0)
+		return;
+	if (want.rlim_max > now.rlim_max) {
+		if (setrlimit64((int)which, &want) == 0)
+			return;
+		rp_warn("the hard limit of %s was %lu and stays at %lu", names[which], (unsigned long)want.rlim_max,
+			(unsigned long)now.rlim_max);
+		want.rlim_max = now.rlim_max;
+		if (want.rlim_cur > want.rlim_max)
+			want.rlim_cur = want.rlim_max;
+	}
+	if (r->rank && which == RLIMIT_NOFILE && want.rlim_cur < lowest_nofile(r))
+		return; /* the lower half needs descriptors of its own */
+	if (setrlimit64((int)which, &want) < 0)
+		rp_warn("the limit of %s cannot be set: %s", names[which], strerror(errno));
+}
+
+static void set_oom_score(int adj)
+{
+	RP_AUTOCLOSE int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", adj);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		rp_warn("the OOM score of %d cannot be set: %s", adj, strerror(errno));
+}
+
+static int limits_prepare(struct rp_restore *r, struct rp_rtask *t)
+{
+	const TaskRlimitsEntry *e = t->core->tc->rlimits;
+
+	/* A rank's limits are the new launcher's: the job decides (launch state), not this kind. */
+	if (r->rank)
+		return 0;
+	for (unsigned i = 0; e && i < e->n_rlimits && i < LIMITS; i++)
+		set_limit(r, i, e->rlimits[i]);
+	if (t->core->tc->has_oom_score_adj)
+		set_oom_score(t->core->tc->oom_score_adj);
+	return 0;
+}
+
+const struct rp_kind rp_kind_limits = {
+	.name = "limits",
+	.freeze = limits_freeze,
+	.check = limits_check,
+	.prepare = limits_prepare,
+};

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Mappings at the dump: /proc/PID/smaps (collect) and maps (again, stopped), map_files. Every kind of mapping becomes a
+ * VmaEntry; files that are mapped become entries of files.img. A file that was deleted or replaced and is mapped privately
+ * becomes anonymous memory, its pages saved whole.
+ * Cannot carry: mappings of devices, System V shared memory, rings of asynchronous I/O, perf, io_uring and packet sockets, uprobes,
+ * userfaultfd, memory protection keys, shared anonymous huge pages.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "abi/layout.h"
+#include "host/smaps.h"
+#include "kind/taskcommon.h"
+#include "kind/vma.h"
+#include "util/array.h"
+#include "util/fd.h"
+#include "util/hash.h"
+#include "util/log.h"
+#include "util/str.h"
+
+#define TEXT_MAX (1U << 30)
+#define DELETED " (deleted)"
+#define HASH_MAX (16U << 20) /* files up to this size get a hash when they have no build id */
+
+static int refuse(struct rp_dump *d, const struct rp_smap *s, const char *what)
+{
+	return rp_error(&d->err, -ENOTSUP, "the mapping at %#lx, %s (%s), cannot be carried", (unsigned long)s->start, what,
+			s->path[0] ? s->path : "anonymous");
+}
+
+/* What cannot be carried by the look of its name or flags. */
+static int check_kind(struct rp_dump *d, const struct rp_smap *s)
+{
+	if (s->vmflags & (RP_VMF(UM) | RP_VMF(UW) | RP_VMF(UI)))
+		return refuse(d, s, "watched by a userfaultfd");
+	if (s->vmflags & RP_VMF(SS))
+		return refuse(d, s, "a shadow stack");
+	if (s->pkey != 0)
+		return refuse(d, s, "with a memory protection key");
+	if (rp_str_has_prefix(s->path, "/SYSV") && s->shared)
+		return refuse(d, s, "System V shared memory");
+	if (rp_str_has_prefix(s->path, "/[aio]"))
+		return refuse(d, s, "a ring of asynchronous I/O");
+	if (rp_str_has_prefix(s->path, "/secretmem"))
+		return refuse(d, s, "secret memory");
+	if (rp_streq(s->path, "[uprobes]"))
+		return refuse(d, s, "breakpoints of uprobes");
+	if (rp_str_has_prefix(s->path, "anon_inode:"))
+		return refuse(d, s, "memory of a kernel object");
+	if (rp_str_has_prefix(s->path, "socket:"))
+		return refuse(d, s, "the ring of a socket");
+	if (s->path[0] != '/' && s->path[0] != '[' && s->path[0] != '\0')
+		return refuse(d, s, "of an unknown kind");
+	return 0;
+}
+
+static bool is_shm_name(const struct rp_smap *s)
+{
+	return s->shared && (rp_streq(s->path, "/dev/zero" DELETED) || rp_str_has_prefix(s->path, "[anon_shmem:"));
+}
+
+static int classify(struct rp_dump *d, const struct rp_smap *s, struct rp_map *m)
+{
+	if (rp_streq(s->path, "[vsyscall]")) {
+		m->what = RP_MAP_VSYSCALL;
+	} else if (rp_str_has_prefix(s->path, "[vvar")) {
+		m->what = RP_MAP_VVAR;
+	} else if (rp_streq(s->path, "[vdso]")) {
+		m->what = RP_MAP_VDSO;
+	} else if (is_shm_name(s)) {
+		m->what = RP_MAP_SHM;
+	} else if (rp_str_has_prefix(s->path, "/anon_hugepage")) {
+		if (s->shared)
+			return refuse(d, s, "shared anonymous huge pages");
+		m->what = RP_MAP_ANON;
+	} else if (s->path[0] == '/' && !rp_streq(s->path, "/dev/zero")) {
+		m->what = RP_MAP_FILE;
+	} else {
+		m->what = RP_MAP_ANON;
+	}
+	if (m->what == RP_MAP_ANON && s->vmflags & (RP_VMF(PF) | RP_VMF(IO)))
+		return refuse(d, s, "memory of a device");
+	return 0;
+}
+
+/* The mapped file itself. Falls back to its name where map_files needs a right that we lack. */
+static int open_mapped(struct rp_dump *d, struct rp_task *t, const struct rp_map *m)
+{
+	char path[64];
+	struct stat st;
+	int fd;
+
+	snprintf(path, sizeof(path), "map_files/%lx-%lx", (unsigned long)m->start, (unsigned long)m->end);
+	fd = openat(t->proc_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && (errno == EPERM || errno == EACCES)) {
+		fd = open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_ino != m->ino)) {
+			close(fd);
+			fd = -1;
+			errno = EPERM;
+		}
+	}
+	return fd < 0 ? rp_error(&d->err, -errno, "cannot open the file mapped at %#lx (%s): %s", (unsigned long)m->start,
+				 m->path, strerror(errno)) : fd;
+}
+
+/* Does the name still lead to this file? */
+static bool is_gone(const struct rp_map *m, const struct stat *st)
+{
+	struct stat now;
+
+	if (rp_str_has_suffix(m->path, DELETED))
+		return true;
+	return stat(m->path, &now) < 0 || now.st_dev != st->st_dev || now.st_ino != st->st_ino;
+}
+
+/* Records what a file without a build id can be known by. */
+static int add_identity(struct rp_dump *d, struct rp_task *t, int fd, const struct stat *st, uint32_t id)
+{
+	RpFileExtra *x, **more;
+	const FileEntry *e = NULL;
+	void *data;
+
+	for (size_t i = 0; i < t->extra->n_files; i++)
+		if (t->extra->files[i]->id == id)
+			return 0;
+	for (size_t i = 0; i < d->nfiles && !e; i++)
+		if (d->files[i]->id == id)
+			e = d->files[i];
+	if (!e || !e->reg || e->reg->n_build_id > 0 || !S_ISREG(st->st_mode))
+		return 0;
+	x = RP_TASK_MSG(d, RpFileExtra, rp_file_extra__init);
+	more = rp_dump_alloc(d, (t->extra->n_files + 1) * sizeof(*more));
+	if (!x || !more)
+		return -ENOMEM;
+	x->id = id;
+	x->size = (uint64_t)st->st_size;
+	x->mtime_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000UL + (uint64_t)st->st_mtim.tv_nsec;
+	if (st->st_size > 0 && st->st_size <= (off_t)HASH_MAX) {
+		data = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_SHARED, fd, 0);
+		if (data != MAP_FAILED) {
+			x->has_hash = true;
+			x->hash = rp_hash(data, (size_t)st->st_size);
+			munmap(data, (size_t)st->st_size);
+		}
+	}
+	memcpy(more, t->extra->files, t->extra->n_files * sizeof(*more));
+	more[t->extra->n_files++] = x;
+	t->extra->files = more;
+	return 0;
+}
+
+static int record_file(struct rp_dump *d, struct rp_task *t, struct rp_map *m)
+{
+	uint32_t flags = m->shared && m->vmflags & RP_VMF(MW) ? O_RDWR : O_RDONLY;
+	RP_AUTOCLOSE int fd = -1;
+	struct stat st;
+	int ret;
+
+	ret = open_mapped(d, t, m);
+	if (ret < 0)
+		return ret;
+	fd = ret;
+	if (fstat(fd, &st) < 0)
+		return rp_error(&d->err, -errno, "%s: %s", m->path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return rp_error(&d->err, -ENOTSUP, "the mapping at %#lx, of the device %s, cannot be carried",
+				(unsigned long)m->start, m->path);
+	if (!m->shared && !rp_str_has_prefix(m->path, "/memfd:") && is_gone(m, &st)) {
+		uint64_t rest = (uint64_t)st.st_size > m->pgoff ? (uint64_t)st.st_size - m->pgoff : 0;
+
+		rest = (rest + RP_PAGE_SIZE - 1) & ~(RP_PAGE_SIZE - 1);
+		m->what = RP_MAP_ANON;
+		m->save_all = true;
+		m->save_len = rest < m->end - m->start ? rest : m->end - m->start;
+		return 0;
+	}
+	ret = rp_dump_file(d, t, fd, m->path, flags, &m->file_id);
+	return ret < 0 || m->shared ? ret : add_identity(d, t, fd, &st, m->file_id);
+}
+
+/* Shared anonymous objects are told apart by their inode; the image numbers them from 1. */
+static void number_shm(struct rp_task *t, struct rp_map *m)
+{
+	uint32_t highest = 0;
+
+	for (struct rp_map *o = t->maps; o < m; o++) {
+		if (o->what != RP_MAP_SHM)
+			continue;
+		if (o->ino == m->ino && o->dev_minor == m->dev_minor && o->dev_major == m->dev_major) {
+			m->file_id = o->file_id;
+			return;
+		}
+		if (o->file_id > highest)
+			highest = o->file_id;
+	}
+	m->file_id = highest + 1;
+}
+
+static int take_map(struct rp_dump *d, struct rp_task *t, const struct rp_smap *s, struct rp_map *m)
+{
+	int ret;
+
+	*m = (struct rp_map){ .start = s->start, .end = s->end, .pgoff = s->pgoff, .prot = s->prot, .shared = s->shared,
+			      .dev_major = s->dev_major, .dev_minor = s->dev_minor, .ino = s->ino,
+			      .page_size = s->page_size, .vmflags = s->vmflags, .dirty = s->anonymous + s->swap };
+	/* Huge pages are in no other counter. */
+	if (s->vmflags & RP_VMF(HT))
+		m->dirty = s->end - s->start;
+	m->lower = t->arena && rp_addr_is_lower(s->start);
+	m->path = rp_dump_strdup(d, s->path);
+	if (!m->path)
+		return -ENOMEM;
+	if (m->lower)
+		return 0;
+	ret = check_kind(d, s);
+	if (ret == 0)
+		ret = classify(d, s, m);
+	if (ret == 0 && m->what == RP_MAP_FILE)
+		ret = record_file(d, t, m);
+	if (m->what == RP_MAP_SHM)
+		number_shm(t, m);
+	return ret;
+}
+
+static int read_maps(struct rp_dump *d, struct rp_task *t)
+{
+	RP_AUTOFREE char *text = NULL;
+	RP_AUTOFREE struct rp_smap *smaps = NULL;
+	size_t count;
+	int ret = rp_read_file_at(t->proc_fd, "smaps", TEXT_MAX, &text, NULL);
+
+	if (ret < 0)
+		return rp_error(&d->err, ret, "cannot read its mappings: %s", strerror(-ret));
+	ret = rp_smaps_parse(text, &smaps, &count, &d->err);
+	if (ret < 0)
+		return ret;
+	t->maps = rp_dump_alloc(d, (count + 1) * sizeof(t->maps[0]));
+	if (!t->maps)
+		return -ENOMEM;
+	t->nmaps = 0;
+	for (size_t i = 0; i < count; i++) {
+		ret = take_map(d, t, &smaps[i], &t->maps[i]);
+		if (ret < 0)
+			return ret;
+		t->nmaps++;
+	}
+	return 0;
+}
+
+static int vma_collect(struct rp_dump *d, struct rp_task *t)
+{
+	return read_maps(d, t);
+}
+
+/* Has nothing changed since the process was running? */
+static int compare_maps(struct rp_dump *d, struct rp_task *t, bool *same)
+{
+	RP_AUTOFREE char *text = NULL;
+	RP_AUTOFREE struct rp_smap *maps = NULL;
+	size_t count;
+	int ret = rp_read_file_at(t->proc_fd, "maps", TEXT_MAX, &text, NULL);
+
+	if (ret < 0)
+		return rp_error(&d->err, ret, "cannot read its mappings: %s", strerror(-ret));
+	ret = rp_smaps_parse(text, &maps, &count, &d->err);
+	if (ret < 0)
+		return ret;
+	*same = count == t->nmaps;
+	for (size_t i = 0; *same && i < count; i++) {
+		const struct rp_map *m = &t->maps[i];
+
+		*same = maps[i].start == m->start && maps[i].end == m->end && maps[i].prot == m->prot &&
+			maps[i].pgoff == m->pgoff && !maps[i].shared == !m->shared && maps[i].ino == m->ino &&
+			rp_streq(maps[i].path, m->path);
+	}
+	return 0;
+}
+
+static uint64_t madvise_bits(uint64_t vmflags)
+{
+	static const struct {
+		uint64_t flag;
+		int advice;
+	} table[] = {
+		{ RP_VMF(RR), MADV_RANDOM },	   { RP_VMF(SR), MADV_SEQUENTIAL }, { RP_VMF(DC), MADV_DONTFORK },
+		{ RP_VMF(MG), MADV_MERGEABLE },	   { RP_VMF(HG), MADV_HUGEPAGE },   { RP_VMF(NH), MADV_NOHUGEPAGE },
+		{ RP_VMF(DD), MADV_DONTDUMP },	   { RP_VMF(WF), MADV_WIPEONFORK },
+	};
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < RP_COUNT(table); i++)
+		if (vmflags & table[i].flag)
+			bits |= 1UL << table[i].advice;
+	return bits;
+}
+
+static uint32_t map_flags(const struct rp_map *m)
+{
+	uint32_t flags = m->shared ? MAP_SHARED : MAP_PRIVATE;
+
+	if (m->what != RP_MAP_FILE)
+		flags |= MAP_ANONYMOUS;
+	if (m->vmflags & RP_VMF(GD))
+		flags |= MAP_GROWSDOWN;
+	if (m->vmflags & RP_VMF(NR))
+		flags |= MAP_NORESERVE;
+	if (m->vmflags & RP_VMF(LO))
+		flags |= MAP_LOCKED;
+	if (m->vmflags & RP_VMF(HT) && m->what == RP_MAP_ANON)
+		flags |= MAP_HUGETLB | (uint32_t)__builtin_ctzl(m->page_size) << MAP_HUGE_SHIFT;
+	return flags;
+}
+
+static uint32_t status_of(const struct rp_map *m)
+{
+	switch (m->what) {
+	case RP_MAP_VSYSCALL: return RP_VMA_STATUS_VSYSCALL | RP_VMA_ANON_PRIVATE;
+	case RP_MAP_VVAR: return RP_VMA_REGULAR | RP_VMA_ANON_PRIVATE | RP_VMA_STATUS_VVAR;
+	case RP_MAP_VDSO: return RP_VMA_REGULAR | RP_VMA_ANON_PRIVATE | RP_VMA_STATUS_VDSO;
+	case RP_MAP_SHM: return RP_VMA_REGULAR | RP_VMA_ANON_SHARED;
+	case RP_MAP_FILE:
+		return RP_VMA_REGULAR | (m->shared ? RP_VMA_FILE_SHARED : RP_VMA_FILE_PRIVATE) |
+		       (rp_str_has_prefix(m->path, "/memfd:") ? RP_VMA_MEMFD : 0U);
+	default:
+		return RP_VMA_REGULAR | RP_VMA_ANON_PRIVATE | (rp_streq(m->path, "[heap]") ? RP_VMA_HEAP : 0U);
+	}
+}
+
+static int make_entry(struct rp_dump *d, struct rp_map *m)
+{
+	VmaEntry *e = RP_TASK_MSG(d, VmaEntry, vma_entry__init);
+
+	if (!e)
+		return -ENOMEM;
+	e->start = m->start;
+	e->end = m->end;
+	e->pgoff = m->what == RP_MAP_FILE || m->what == RP_MAP_SHM ? m->pgoff : 0;
+	e->shmid = m->file_id;
+	e->prot = m->prot;
+	e->flags = map_flags(m);
+	e->status = status_of(m);
+	e->fd = -1;
+	e->madv = madvise_bits(m->vmflags);
+	e->has_madv = e->madv != 0;
+	e->has_fdflags = m->what == RP_MAP_FILE;
+	e->fdflags = m->shared && m->vmflags & RP_VMF(MW) ? O_RDWR : O_RDONLY;
+	if (m->vmflags & RP_VMF(LO)) {
+		m->extra = RP_TASK_MSG(d, RpVmaExtra, rp_vma_extra__init);
+		if (!m->extra)
+			return -ENOMEM;
+		m->extra->start = m->start;
+		m->extra->has_mlock = true;
+		m->extra->mlock = m->vmflags & RP_VMF(LF) ? 2 : 1;
+	}
+	m->entry = e;
+	return 0;
+}
+
+static int vma_freeze(struct rp_dump *d, struct rp_task *t)
+{
+	bool same = false;
+	int ret = compare_maps(d, t, &same);
+
+	if (ret == 0 && !same) {
+		rp_debug("state %d vma: mappings have changed, read again", t->pid);
+		ret = read_maps(d, t);
+	}
+	if (ret < 0)
+		return ret;
+	t->mm->vmas = rp_dump_alloc(d, (t->nmaps + 1) * sizeof(t->mm->vmas[0]));
+	if (!t->mm->vmas)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->nmaps; i++) {
+		if (t->maps[i].lower)
+			continue;
+		/* A rank's own vdso is the stand-in; the kernel's lies in the arena. */
+		if (t->arena && t->maps[i].what == RP_MAP_VSYSCALL)
+			continue;
+		ret = make_entry(d, &t->maps[i]);
+		if (ret < 0)
+			return ret;
+		t->mm->vmas[t->mm->n_vmas++] = t->maps[i].entry;
+	}
+	return 0;
+}
+
+const struct rp_kind rp_kind_vma = {
+	.name = "vma",
+	.collect = vma_collect,
+	.freeze = vma_freeze,
+	.check = rp_vma_check,
+	.prepare = rp_vma_prepare,
+	.plan = rp_vma_plan,
+};
