@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine/dump_impl.h"
+#include "util/array.h"
+#include "util/fd.h"
+#include "util/str.h"
+
+#define FDINFO_MAX (16U << 20)
+
+#ifndef F_GETSIG
+#define F_GETSIG 11
+#endif
+
+/* What is known of one open file description. */
+struct description {
+	int lfd; /* our duplicate */
+	int fd;	 /* first number that it had in the process, -1: not a descriptor of it */
+	uint32_t id;
+	dev_t dev;
+	ino_t ino;
+	FileEntry *entry;
+	char *name; /* files that are not descriptors: what tells them apart */
+	uint32_t flags;
+};
+
+struct fd_state {
+	struct {
+		struct description *items;
+		size_t count, room;
+	} seen;
+};
+
+/* The engine's own slot of kind_state: no descriptor type has number 0. */
+static struct fd_state *state_of(struct rp_dump *d)
+{
+	if (!d->kind_state[0])
+		d->kind_state[0] = rp_dump_alloc(d, sizeof(struct fd_state));
+	return d->kind_state[0];
+}
+
+void rp_dump_fds_done(struct rp_dump *d)
+{
+	struct fd_state *s = d->kind_state[0];
+
+	for (size_t i = 0; s && i < s->seen.count; i++)
+		if (s->seen.items[i].fd >= 0)
+			close(s->seen.items[i].lfd);
+	if (s)
+		free(s->seen.items);
+}
+
+static int read_fdinfo(struct rp_dump *d, int proc_fd, struct rp_fd *f, const char *path)
+{
+	RP_AUTOFREE char *text = NULL;
+	const char *p;
+	unsigned long flags = 0;
+	long pos = 0;
+	int mnt = 0, ret = rp_read_file_at(proc_fd, path, FDINFO_MAX, &text, NULL);
+
+	if (ret < 0)
+		return rp_error(&d->err, ret, "cannot read %s: %s", path, strerror(-ret));
+	p = strstr(text, "pos:");
+	if (p)
+		sscanf(p + 4, "%ld", &pos);
+	p = strstr(text, "flags:");
+	if (p)
+		sscanf(p + 6, "%lo", &flags);
+	p = strstr(text, "mnt_id:");
+	if (p)
+		sscanf(p + 7, "%d", &mnt);
+	f->pos = pos;
+	f->cloexec = flags & O_CLOEXEC;
+	f->flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
+	f->mnt_id = mnt;
+	f->fdinfo = rp_dump_strdup(d, text);
+	return f->fdinfo ? 0 : -ENOMEM;
+}
+
+static void read_owner(struct rp_fd *f)
+{
+	struct f_owner_ex owner = { 0 };
+
+	f->sig = fcntl(f->lfd, F_GETSIG);
+	if (f->sig < 0)
+		f->sig = 0;
+	if (fcntl(f->lfd, F_GETOWN_EX, &owner) == 0) {
+		f->owner_type = owner.type;
+		f->owner = owner.pid;
+	}
+}
+
+/* Says what an unknown descriptor is, in words. */
+static const char *word_for(const struct rp_fd *f)
+{
+	switch (f->st.st_mode & S_IFMT) {
+	case S_IFSOCK: return "a socket";
+	case S_IFCHR: return "a character device";
+	case S_IFBLK: return "a block device";
+	case S_IFIFO: return "a pipe";
+	case S_IFDIR: return "a directory";
+	case S_IFREG: return "a file";
+	default: return "a descriptor";
+	}
+}
+
+static const struct rp_kind *kind_of(const struct rp_fd *f)
+{
+	for (const struct rp_kind *const *k = rp_kinds; *k; k++)
+		if ((*k)->fd_type && (*k)->fd_is && (*k)->fd_is(f))
+			return *k;
+	return NULL;
+}
+
+/* Has a kind describe a descriptor that is new in this dump. */
+static int describe(struct rp_dump *d, struct rp_fd *f, FileEntry **out)
+{
+	const struct rp_kind *k = kind_of(f);
+	FileEntry *e;
+	int ret;
+
+	if (!k)
+		return rp_error(&d->err, -ENOTSUP, "%s, %s, cannot be carried; the process has to close it first", f->link,
+				word_for(f));
+	if (!k->fd_dump)
+		return rp_error(&d->err, -ENOTSUP, "%s (%s) cannot be dumped", f->link, k->name);
+	e = rp_dump_alloc(d, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	file_entry__init(e);
+	e->type = (FdTypes)k->fd_type;
+	e->id = f->id;
+	ret = k->fd_dump(d, f, e);
+	if (ret == 0)
+		ret = rp_dump_add_file(d, e);
+	*out = e;
+	return ret;
+}
+
+static struct description *find_same(struct fd_state *s, struct rp_task *t, const struct rp_fd *f)
+{
+	for (size_t i = 0; i < s->seen.count; i++) {
+		struct description *o = &s->seen.items[i];
+
+		/* kcmp(2) on our own duplicates: they are the same descriptions. */
+		if (o->fd >= 0 && o->dev == f->st.st_dev && o->ino == f->st.st_ino &&
+		    syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, (unsigned long)o->lfd, (unsigned long)f->lfd) == 0)
+			return o;
+	}
+	(void)t;
+	return NULL;
+}
+
+static int add_fdinfo(struct rp_dump *d, struct rp_task *t, const struct rp_fd *f, const FileEntry *e)
+{
+	FdinfoEntry *info = rp_dump_alloc(d, sizeof(*info));
+
+	if (!info)
+		return -ENOMEM;
+	fdinfo_entry__init(info);
+	info->id = f->id;
+	info->flags = f->cloexec ? FD_CLOEXEC : 0;
+	info->type = e->type;
+	info->fd = (uint32_t)f->fd;
+	t->fds[t->nfds++] = info;
+	return 0;
+}
+
+static int dump_one(struct rp_dump *d, struct rp_task *t, int pidfd, int number)
+{
+	struct rp_fd *f = rp_dump_alloc(d, sizeof(*f));
+	struct fd_state *s = state_of(d);
+	struct description *o;
+	FileEntry *e = NULL;
+	char path[64];
+	size_t at;
+	int ret;
+
+	if (!f || !s)
+		return -ENOMEM;
+	f->pid = t->pid;
+	f->fd = number;
+	f->lfd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+	if (f->lfd < 0)
+		return rp_error(&d->err, -errno, "cannot duplicate it: %s", strerror(errno));
+	o = RP_ARRAY_PUSH(&s->seen);
+	if (!o) {
+		close(f->lfd);
+		return rp_error(&d->err, -ENOMEM, "out of memory");
+	}
+	/* From here on the duplicate belongs to the list; kinds may add to it. */
+	at = s->seen.count - 1;
+	*o = (struct description){ .lfd = f->lfd, .fd = number };
+	snprintf(path, sizeof(path), "fd/%d", number);
+	ret = rp_readlink_at(t->proc_fd, path, f->link, sizeof(f->link));
+	if (ret == 0 && fstat(f->lfd, &f->st) < 0)
+		ret = -errno;
+	if (ret < 0)
+		return rp_error(&d->err, ret, "cannot inspect it: %s", strerror(-ret));
+	snprintf(path, sizeof(path), "fdinfo/%d", number);
+	ret = read_fdinfo(d, t->proc_fd, f, path);
+	read_owner(f);
+	o = find_same(s, t, f);
+	if (ret == 0 && o) {
+		f->id = o->id;
+		e = o->entry;
+	} else if (ret == 0) {
+		f->id = d->next_id++;
+		ret = describe(d, f, &e);
+	}
+	s->seen.items[at] = (struct description){ .lfd = f->lfd, .fd = number, .id = f->id, .dev = f->st.st_dev,
+						  .ino = f->st.st_ino, .entry = e };
+	return ret < 0 ? ret : add_fdinfo(d, t, f, e);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Numbers of all descriptors, ascending. *out is the caller's. */
+static int list_fds(struct rp_dump *d, struct rp_task *t, int **out, size_t *count)
+{
+	struct {
+		int *items;
+		size_t count, room;
+	} list = { 0 };
+	RP_AUTOCLOSEDIR DIR *dir = NULL;
+	int fd = openat(t->proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *e;
+
+	if (fd >= 0)
+		dir = fdopendir(fd);
+	if (!dir)
+		return rp_error(&d->err, -errno, "cannot list the descriptors: %s", strerror(errno));
+	while ((e = readdir(dir)) != NULL) {
+		int *slot = isdigit((unsigned char)e->d_name[0]) ? RP_ARRAY_PUSH(&list) : NULL;
+
+		if (slot)
+			*slot = atoi(e->d_name);
+	}
+	qsort(list.items, list.count, sizeof(int), by_number);
+	*out = list.items;
+	*count = list.count;
+	return 0;
+}
+
+int rp_dump_fds(struct rp_dump *d, struct rp_task *t)
+{
+	RP_AUTOCLOSE int pidfd = (int)syscall(SYS_pidfd_open, t->pid, 0);
+	RP_AUTOFREE int *numbers = NULL;
+	size_t count = 0;
+	int ret;
+
+	if (pidfd < 0)
+		return rp_error(&d->err, -errno, "pidfd_open: %s", strerror(errno));
+	ret = list_fds(d, t, &numbers, &count);
+	if (ret < 0)
+		return ret;
+	t->fds = rp_dump_alloc(d, (count + 1) * sizeof(t->fds[0]));
+	if (!t->fds)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		if (rp_rank_fd_is_lower(t, numbers[i]))
+			continue;
+		ret = dump_one(d, t, pidfd, numbers[i]);
+		if (ret < 0)
+			return rp_error_prefix(&d->err, ret, "pid %d fd %d: ", t->pid, numbers[i]);
+	}
+	return 0;
+}
+
+int rp_dump_file(struct rp_dump *d, struct rp_task *t, int lfd, const char *name, uint32_t flags, uint32_t *out_id)
+{
+	struct fd_state *s = state_of(d);
+	struct rp_fd *f = rp_dump_alloc(d, sizeof(*f));
+	struct description *o;
+	FileEntry *e;
+	char path[64];
+	int ret;
+
+	if (!f || !s)
+		return -ENOMEM;
+	f->pid = t->pid;
+	f->fd = -1;
+	f->lfd = lfd;
+	if (fstat(lfd, &f->st) < 0)
+		return rp_error(&d->err, -errno, "%s: %s", name, strerror(errno));
+	for (size_t i = 0; i < s->seen.count; i++) {
+		o = &s->seen.items[i];
+		if (o->fd < 0 && o->name && o->dev == f->st.st_dev && o->ino == f->st.st_ino && o->flags == flags &&
+		    strcmp(o->name, name) == 0) {
+			*out_id = o->id;
+			return 0;
+		}
+	}
+	snprintf(f->link, sizeof(f->link), "%s", name);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", lfd);
+	ret = read_fdinfo(d, AT_FDCWD, f, path);
+	if (ret < 0)
+		return ret;
+	f->pos = 0;
+	f->flags = flags;
+	f->id = d->next_id++;
+	o = RP_ARRAY_PUSH(&s->seen);
+	if (!o)
+		return rp_error(&d->err, -ENOMEM, "out of memory");
+	*o = (struct description){ .lfd = -1, .fd = -1, .id = f->id, .dev = f->st.st_dev, .ino = f->st.st_ino,
+				   .flags = flags, .name = rp_dump_strdup(d, name) };
+	ret = describe(d, f, &e);
+	*out_id = f->id;
+	return ret;
+}
