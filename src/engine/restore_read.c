@@ -127,6 +127,8 @@ static int read_task(struct rp_restore *r, struct rp_rtask *t)
 		rc = rp_image_one(r->image, RP_IMG_MM, pid, &t->mm, &r->err);
 	if (!rc && rp_image_has(r->image, RP_IMG_FS, pid))
 		rc = rp_image_one(r->image, RP_IMG_FS, pid, &t->fs, &r->err);
+	if (!rc && rp_image_has(r->image, RP_IMG_TASK, pid))
+		rc = rp_image_one(r->image, RP_IMG_TASK, pid, &t->extra, &r->err);
 	if (!rc)
 		rc = rp_image_pagemap(r->image, RP_IMG_PAGEMAP, pid, &t->runs, &t->nruns, &t->pages_id, &r->err);
 	return rc ? rc : read_fds(r, t);

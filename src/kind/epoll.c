@@ -66,14 +66,14 @@ static int epoll_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 
 	if (!m || !(m->fown = rp_fown_dump(d, fd)))
 		return -ENOMEM;
-	while (rp_fdinfo_next(&at, "tfd"))
+	while (rp_fdtext_next(&at, "tfd"))
 		n++;
 	m->id = fd->id;
 	m->flags = fd->flags;
 	m->tfd = n ? rp_dump_alloc(d, n * sizeof(*m->tfd)) : NULL;
 	if (n && !m->tfd)
 		return -ENOMEM;
-	for (at = fd->fdinfo; (text = rp_fdinfo_next(&at, "tfd")); m->n_tfd++) {
+	for (at = fd->fdinfo; (text = rp_fdtext_next(&at, "tfd")); m->n_tfd++) {
 		rc = parse_member(d, text, &m->tfd[m->n_tfd]);
 		if (!rc)
 			rc = check_member(d, fd, m->tfd[m->n_tfd]);

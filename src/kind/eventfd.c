@@ -26,10 +26,10 @@ static int eventfd_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 		return -ENOMEM;
 	m->id = fd->id;
 	m->flags = fd->flags;
-	if (rp_fdinfo_u64(fd->fdinfo, "eventfd-count", 16, &m->counter))
+	if (rp_fdtext_u64(fd->fdinfo, "eventfd-count", 16, &m->counter))
 		return rp_error(&d->err, -ENOTSUP, "the kernel does not show the counter");
 	/* Shown since Linux 6.5; before that the mode cannot be seen from outside. */
-	rp_fdinfo_u64(fd->fdinfo, "eventfd-semaphore", 10, &semaphore);
+	rp_fdtext_u64(fd->fdinfo, "eventfd-semaphore", 10, &semaphore);
 	if (semaphore)
 		m->flags |= FLAG_SEMAPHORE;
 	e->type = FD_TYPES__EVENTFD;

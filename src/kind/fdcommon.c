@@ -51,7 +51,7 @@ int rp_fd_set_flags(struct rp_restore *r, int fd, uint32_t flags, const char *wh
 	return 0;
 }
 
-const char *rp_fdinfo_next(const char **at, const char *key)
+const char *rp_fdtext_next(const char **at, const char *key)
 {
 	size_t len = strlen(key);
 
@@ -65,14 +65,14 @@ const char *rp_fdinfo_next(const char **at, const char *key)
 	return NULL;
 }
 
-const char *rp_fdinfo_find(const char *fdinfo, const char *key)
+const char *rp_fdtext_find(const char *fdinfo, const char *key)
 {
-	return rp_fdinfo_next(&fdinfo, key);
+	return rp_fdtext_next(&fdinfo, key);
 }
 
-int rp_fdinfo_u64(const char *fdinfo, const char *key, int base, uint64_t *out)
+int rp_fdtext_u64(const char *fdinfo, const char *key, int base, uint64_t *out)
 {
-	const char *text = rp_fdinfo_find(fdinfo, key);
+	const char *text = rp_fdtext_find(fdinfo, key);
 	char *end;
 
 	if (!text)

@@ -40,13 +40,13 @@ int rp_fown_restore(struct rp_restore *r, struct rp_rtask *t, const FownEntry *f
 int rp_fd_set_flags(struct rp_restore *r, int fd, uint32_t flags, const char *what);
 
 /* The text after "KEY:" of a line of fdinfo, NULL: no such line. Points into fdinfo. */
-const char *rp_fdinfo_find(const char *fdinfo, const char *key);
+const char *rp_fdtext_find(const char *fdinfo, const char *key);
 
 /* The next line that begins with "KEY:", from where *at points (start: fdinfo); moves *at behind it. NULL: none left. */
-const char *rp_fdinfo_next(const char **at, const char *key);
+const char *rp_fdtext_next(const char **at, const char *key);
 
 /* A number after "KEY:". Returns 0 or -ENOENT. */
-int rp_fdinfo_u64(const char *fdinfo, const char *key, int base, uint64_t *out);
+int rp_fdtext_u64(const char *fdinfo, const char *key, int base, uint64_t *out);
 
 /* "pid 7 fd 3 (anon_inode:[eventfd]): " in front of d->err; returns code. */
 int rp_fd_error(struct rp_dump *d, const struct rp_fd *fd, int code);

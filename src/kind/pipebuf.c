@@ -119,7 +119,7 @@ static bool is_other_end(int dir_fd, int pid, const char *name, const struct rp_
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.20s", pid, name);
 	if (rp_read_file_at(AT_FDCWD, path, 65536, &text, NULL))
 		return false;
-	other = !rp_fdinfo_u64(text, "flags", 8, &flags) &&
+	other = !rp_fdtext_u64(text, "flags", 8, &flags) &&
 		((int)(flags & O_ACCMODE) == O_RDWR || (int)(flags & O_ACCMODE) != mode);
 	free(text);
 	return other;

@@ -23,7 +23,7 @@ static int signalfd_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e
 		return -ENOMEM;
 	m->id = fd->id;
 	m->flags = fd->flags;
-	if (rp_fdinfo_u64(fd->fdinfo, "sigmask", 16, &m->sigmask))
+	if (rp_fdtext_u64(fd->fdinfo, "sigmask", 16, &m->sigmask))
 		return rp_error(&d->err, -ENOTSUP, "the kernel does not show the mask");
 	e->type = FD_TYPES__SIGNALFD;
 	e->sgfd = m;

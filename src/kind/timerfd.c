@@ -24,7 +24,7 @@ static bool timerfd_is(const struct rp_fd *fd)
 
 static int read_spec(const char *fdinfo, const char *key, uint64_t *sec, uint64_t *nsec)
 {
-	const char *text = rp_fdinfo_find(fdinfo, key);
+	const char *text = rp_fdtext_find(fdinfo, key);
 	unsigned long long s, n;
 
 	if (!text || sscanf(text, " (%llu, %llu)", &s, &n) != 2)
@@ -43,8 +43,8 @@ static int timerfd_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 		return -ENOMEM;
 	m->id = fd->id;
 	m->flags = fd->flags;
-	if (rp_fdinfo_u64(fd->fdinfo, "clockid", 10, &clockid) || rp_fdinfo_u64(fd->fdinfo, "ticks", 10, &m->ticks) ||
-	    rp_fdinfo_u64(fd->fdinfo, "settime flags", 8, &settime) ||
+	if (rp_fdtext_u64(fd->fdinfo, "clockid", 10, &clockid) || rp_fdtext_u64(fd->fdinfo, "ticks", 10, &m->ticks) ||
+	    rp_fdtext_u64(fd->fdinfo, "settime flags", 8, &settime) ||
 	    read_spec(fd->fdinfo, "it_value", &m->vsec, &m->vnsec) ||
 	    read_spec(fd->fdinfo, "it_interval", &m->isec, &m->insec))
 		return rp_error(&d->err, -ENOTSUP, "the kernel does not show the timer");
