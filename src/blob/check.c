@@ -51,7 +51,7 @@ static int is_inside(const struct check *c, uint64_t off, uint64_t len)
 static int is_table(const struct check *c, const struct rp_plan_table *t, uint64_t row)
 {
 	if (!t->count)
-		return 1;
+		return t->off <= c->size;
 	return !(t->off & 7) && is_inside(c, t->off, 0) && t->count <= (c->size - t->off) / row;
 }
 
@@ -194,14 +194,12 @@ static int check_runs(const struct check *c)
 
 static int is_xsave(const struct check *c, const struct rp_plan_thread *t)
 {
-	const char *x = (const char *)c->plan + t->xsave_off;
-
 	if (!t->xsave_len)
 		return 1;
 	if (t->xsave_len < XSAVE_LEN_MIN || t->xsave_len > XSAVE_LEN_MAX || t->xsave_len % 8 || t->xsave_off % 8 ||
 	    !is_inside(c, t->xsave_off, t->xsave_len))
 		return 0;
-	return !(*(const uint32_t *)(x + MXCSR_OFF) & MXCSR_RESERVED);
+	return !(*(const uint32_t *)((const char *)c->plan + t->xsave_off + MXCSR_OFF) & MXCSR_RESERVED);
 }
 
 static int check_thread(const struct check *c, const struct rp_plan_thread *t)
