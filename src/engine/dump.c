@@ -332,7 +332,7 @@ static int run(struct rp_dump *d, struct rp_task *t, struct rp_pages **pages)
 int rp_dump(const struct rp_dump_opts *opts, struct rp_dump_stats *stats, struct rp_error *err)
 {
 	struct rp_task task = { .pid = opts->pid, .proc_fd = -1 };
-	struct rp_dump d = { .opts = opts, .task = &task, .ntasks = 1, .next_id = 1 };
+	struct rp_dump d = { .opts = opts, .task = &task, .ntasks = 1, .next_id = 1, .next_pages_id = 2 };
 	struct rp_pages *pages = NULL;
 	uint64_t begin = rp_now_ns();
 	int ret;

@@ -77,7 +77,7 @@ struct rp_dump {
 	const struct rp_dump_opts *opts;
 	struct rp_error err;
 	struct rp_writer *writer; /* of the images directory */
-	uint32_t next_pages_id; /* of pages-N.img (process memory, shared objects, memfds): take it and add one; starts at 1 */
+	uint32_t next_pages_id; /* of pages-N.img (process memory, shared objects, memfds): take it and add one; 1 is the process's */
 	struct rp_task *task; /* the tree: one member today */
 	size_t ntasks;
 	FileEntry **files; /* files.img, in order of id */

@@ -39,8 +39,7 @@ struct page_region {
 #define CHUNK (256UL << 10) /* copied by one system call: fits a second-level cache while zeros are looked for */
 #define SCAN_REGIONS 1024
 #define MAX_WORKERS 4
-#define SHMEM_PAGES_FIRST 2 /* pages-1.img: private memory; shared objects from 2 */
-#define PRIVATE_PAGES 1
+#define PRIVATE_PAGES 1 /* pages-1.img; those of shared objects and memfds from d->next_pages_id */
 #define ZERO_WORTH_CUTTING (1UL << 20)
 
 /* A run of pages that is copied to a place of the pages file. */
@@ -431,7 +430,6 @@ static int copy_shm(struct rp_pages *p, const struct rp_map *m, uint32_t pages_i
 
 int rp_pages_copy_shared(struct rp_pages *p)
 {
-	uint32_t pages_id = SHMEM_PAGES_FIRST;
 	int ret = copy_some(p, p->t->pid, true);
 
 	for (size_t i = 0; ret == 0 && i < p->t->nmaps; i++) {
@@ -441,7 +439,7 @@ int rp_pages_copy_shared(struct rp_pages *p)
 		for (size_t j = 0; first && j < i; j++)
 			first = p->t->maps[j].what != RP_MAP_SHM || p->t->maps[j].file_id != m->file_id;
 		if (first)
-			ret = copy_shm(p, m, pages_id++);
+			ret = copy_shm(p, m, p->d->next_pages_id++);
 	}
 	return ret;
 }
