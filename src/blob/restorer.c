@@ -76,6 +76,7 @@ static struct rp_plan *read_plan(int fd, uint64_t *size)
 			fail(NULL, RP_STAGE_CHECK, n ? n : -ENODATA, "reading the plan", (uint64_t)done);
 		done += n > 0 ? n : 0;
 	}
+	rp_syscall1(__NR_close, fd);
 	if (rp_blob_check((struct rp_plan *)at, (uint64_t)len, &err))
 		rp_blob_fail(NULL, &err);
 	*size = (uint64_t)len;

@@ -25,7 +25,7 @@ int rp_rank_read(struct rp_dump *d, struct rp_task *t);
 /* Sorts out the lower half's threads of a stopped rank. 1: a thread of the application is inside the lower half now. */
 int rp_rank_threads(struct rp_dump *d, struct rp_task *t, const struct rp_tracee *tracee);
 
-/* dump_pages.c: one private address space into pages-1.img, shared objects into files of their own. */
+/* dump_pages.c: one private address space into one pages file, shared objects into files of their own. */
 struct rp_pages;
 int rp_pages_new(struct rp_pages **out, struct rp_dump *d, struct rp_task *t); /* running: reserves room */
 int rp_pages_scan(struct rp_pages *p);	/* stopped: chooses what to copy */

@@ -39,7 +39,7 @@ struct page_region {
 #define CHUNK (256UL << 10) /* copied by one system call: fits a second-level cache while zeros are looked for */
 #define SCAN_REGIONS 1024
 #define MAX_WORKERS 4
-#define PRIVATE_PAGES 1 /* pages-1.img; those of shared objects and memfds from d->next_pages_id */
+#define p->id 1 /* pages-1.img; those of shared objects and memfds from d->next_pages_id */
 #define ZERO_WORTH_CUTTING (1UL << 20)
 
 /* A run of pages that is copied to a place of the pages file. */
@@ -67,7 +67,8 @@ struct rp_pages {
 		struct chunk *items;
 		size_t count, room;
 	} chunks;
-	uint64_t reserved; /* bytes of the pages file */
+	uint32_t id;	   /* of the pages file */
+	uint64_t reserved; /* bytes of it */
 	uint64_t total;	   /* bytes chosen */
 	int fd;
 	char *map;
@@ -128,7 +129,8 @@ int rp_pages_new(struct rp_pages **out, struct rp_dump *d, struct rp_task *t)
 	/* Memory that is touched between now and the freeze. */
 	bytes += (bytes >> 6) + 64 * PAGE;
 	bytes &= ~(PAGE - 1);
-	ret = rp_writer_pages(d->writer, PRIVATE_PAGES, bytes, &p->fd, &d->err);
+	p->id = d->next_pages_id++;
+	ret = rp_writer_pages(d->writer, p->id, bytes, &p->fd, &d->err);
 	if (ret < 0)
 		return ret;
 	p->reserved = bytes;
@@ -490,7 +492,7 @@ static int put_run(struct rp_pages *p, const struct run *r)
 int rp_pages_write(struct rp_pages *p)
 {
 	struct rp_dump *d = p->d;
-	int ret = put_head(d, RP_IMG_PAGEMAP, (uint64_t)p->t->pid, PRIVATE_PAGES);
+	int ret = put_head(d, RP_IMG_PAGEMAP, (uint64_t)p->t->pid, p->id);
 
 	if (p->total > 0)
 		cut_zeros(p);
@@ -498,7 +500,7 @@ int rp_pages_write(struct rp_pages *p)
 		ret = put_run(p, &p->runs.items[i]);
 	d->stats.pages_written += p->total / PAGE;
 	d->stats.image_bytes += p->total;
-	return ret < 0 ? ret : rp_writer_pages_end(d->writer, PRIVATE_PAGES, p->total, &d->err);
+	return ret < 0 ? ret : rp_writer_pages_end(d->writer, p->id, p->total, &d->err);
 }
 
 void rp_pages_free(struct rp_pages *p)
