@@ -285,7 +285,6 @@ int rp_comm_world_init(void)
 			c->native_local_group->my_rank = c->rank;
 		}
 	}
-	rp_lower.MPI_Comm_get_name(rp_real(MPI_COMM_NULL), RP_C(MPI_COMM_NULL)->name, &(int){ 0 });
 	RP_C(MPI_COMM_NULL)->native_keyhash = RP_C(MPI_COMM_NULL);
 	RP_C(MPI_COMM_NULL)->native_local_group = RP_C(MPI_COMM_NULL)->native_remote_group = RP_G(MPI_GROUP_NULL);
 	return 0;
@@ -356,8 +355,8 @@ RP_ALIAS(MPI_Comm_set_name);
 
 RP_EXPORT int PMPI_Comm_get_name(MPI_Comm comm, char *name, int *len)
 {
-	if (!comm || !name || !len)
-		return rp_comm_raise(NULL, comm ? MPI_ERR_ARG : MPI_ERR_COMM, "MPI_Comm_get_name");
+	if (!is_comm(comm) || !name || !len)
+		return rp_comm_raise(NULL, is_comm(comm) ? MPI_ERR_ARG : MPI_ERR_COMM, "MPI_Comm_get_name");
 	strcpy(name, RP_C(comm)->name);
 	*len = (int)strlen(name);
 	return MPI_SUCCESS;
