@@ -39,7 +39,6 @@ struct page_region {
 #define CHUNK (256UL << 10) /* copied by one system call: fits a second-level cache while zeros are looked for */
 #define SCAN_REGIONS 1024
 #define MAX_WORKERS 4
-#define p->id 1 /* pages-1.img; those of shared objects and memfds from d->next_pages_id */
 #define ZERO_WORTH_CUTTING (1UL << 20)
 
 /* A run of pages that is copied to a place of the pages file. */
