@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "kind/fdcommon.h"
+#include "util/fd.h"
+#include "util/str.h"
 
 #define NSEC 1000000000ULL
 #ifndef TFD_IOC_SET_TICKS
@@ -22,16 +24,23 @@ static bool timerfd_is(const struct rp_fd *fd)
 	return !strcmp(fd->link, "anon_inode:[timerfd]");
 }
 
-static int read_spec(const char *fdinfo, const char *key, uint64_t *sec, uint64_t *nsec)
+/* A periodic timer that has expired stands still until it is read or asked; asking it on our duplicate makes the kernel
+ * count what it missed and arm it again, so the remaining time is exact. The expirations are read after that. */
+static int read_timer(const struct rp_fd *fd, TimerfdEntry *m)
 {
-	const char *text = rp_fdtext_find(fdinfo, key);
-	unsigned long long s, n;
+	struct itimerspec now;
+	char path[64], *text RP_AUTOFREE = NULL;
 
-	if (!text || sscanf(text, " (%llu, %llu)", &s, &n) != 2)
+	if (timerfd_gettime(fd->lfd, &now))
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd->lfd);
+	if (rp_read_file_at(AT_FDCWD, path, 65536, &text, NULL))
 		return -ENOENT;
-	*sec = s;
-	*nsec = n;
-	return 0;
+	m->vsec = (uint64_t)now.it_value.tv_sec;
+	m->vnsec = (uint64_t)now.it_value.tv_nsec;
+	m->isec = (uint64_t)now.it_interval.tv_sec;
+	m->insec = (uint64_t)now.it_interval.tv_nsec;
+	return rp_fdtext_u64(text, "ticks", 10, &m->ticks);
 }
 
 static int timerfd_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
@@ -43,10 +52,8 @@ static int timerfd_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 		return -ENOMEM;
 	m->id = fd->id;
 	m->flags = fd->flags;
-	if (rp_fdtext_u64(fd->fdinfo, "clockid", 10, &clockid) || rp_fdtext_u64(fd->fdinfo, "ticks", 10, &m->ticks) ||
-	    rp_fdtext_u64(fd->fdinfo, "settime flags", 8, &settime) ||
-	    read_spec(fd->fdinfo, "it_value", &m->vsec, &m->vnsec) ||
-	    read_spec(fd->fdinfo, "it_interval", &m->isec, &m->insec))
+	if (rp_fdtext_u64(fd->fdinfo, "clockid", 10, &clockid) ||
+	    rp_fdtext_u64(fd->fdinfo, "settime flags", 8, &settime) || read_timer(fd, m))
 		return rp_error(&d->err, -ENOTSUP, "the kernel does not show the timer");
 	m->clockid = (uint32_t)clockid;
 	m->settime_flags = (uint32_t)settime;
