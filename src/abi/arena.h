@@ -21,6 +21,7 @@ struct rp_stub_ops;
 enum rp_arena_flag {
 	RP_ARENA_STARTED = 1, /* the application was (or is, within a few instructions) jumped to */
 	RP_ARENA_MPI = 2,     /* the lower program has opened the MPI library */
+	RP_ARENA_DYNAMIC = 4, /* the application has an interpreter, which loads the stub: wait for its stub_ops */
 };
 
 /* Survives a restart: recorded by the agent at the dump, put back by the bootstrap. All addresses are upper half. */

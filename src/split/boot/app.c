@@ -111,8 +111,10 @@ void rp_app_run(void)
 	if (rp_boot.restart)
 		rp_restart_finish();
 	rp_elf_load(rp_launch_str(l, l->app), RP_PLACE_PIE, 1, &prog);
-	if (prog.interp[0])
+	if (prog.interp[0]) {
 		rp_elf_load(prog.interp, RP_PLACE_UPPER, 0, &interp);
+		rp_arena()->flags |= RP_ARENA_DYNAMIC;
+	}
 	if (prog.exec_stack)
 		allow_exec_stack();
 	a->saved.standin_vdso = rp_standin_map();

@@ -79,6 +79,8 @@ static void *control(void *arg)
 			us = 1000; /* the main thread is still in the bootstrap */
 		else if (ops)
 			us = ops->control(a);
+		else if (a->flags & RP_ARENA_DYNAMIC)
+			us = 1000; /* its ld.so is still loading the stub, which knows how to keep MPI calls out */
 		else
 			answer_alone(ctl, slot, request, seq);
 		wait_change(ctl, slot, request, seq, us);
