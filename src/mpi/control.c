@@ -197,7 +197,7 @@ static uint32_t resume(struct rp_ctl *ctl, struct rp_slot *slot)
 	control.served = control.attempt;
 	publish(ctl, slot, RP_RANK_RUNNING, 0);
 	rp_gate_open();
-	return 0;
+	return 1; /* the next attempt may be on already */
 }
 
 static uint32_t release(struct rp_ctl *ctl, struct rp_slot *slot)

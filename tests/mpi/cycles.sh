@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# usage: cycles.sh BINDIR CASE [CYCLES]
+#
+# Runs a program of this directory alone and then under Reprise's MPI library, with the test's own agent taking the job
+# through park, drain and resume at random moments (no image). The answers have to be equal.
+set -u
+bin=$1 case=$2 cycles=${3:-20}
+: "${REPRISE_LIBEXECDIR:=${REPRISE_STAGE:-/usr/local}/libexec/reprise}"
+export REPRISE_LIBEXECDIR
+export OMPI_MCA_mpi_yield_when_idle=1
+command -v mpirun >/dev/null || exit 77
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+
+# both RANKS PROGRAM ARGS...: native, then under cycles; $mean and $delay in milliseconds
+both()
+{
+	ranks=$1
+	shift
+	timeout 120 mpirun --oversubscribe -n "$ranks" "$@" >"$tmp/native" || { echo "native run failed"; exit 1; }
+	timeout 280 "$bin/cycles" -n "$cycles" -r "$ranks" -i "${mean:-20}" -d "${delay:-0}" ${options:-} -- \
+		mpirun --oversubscribe -n "$ranks" "$bin/test-rank" "$@" >"$tmp/reprise"
+	rc=$?
+	[ $rc -eq 0 ] || { echo "under cycles: exit $rc"; cat "$tmp/reprise"; exit 1; }
+	sort "$tmp/native" >"$tmp/a"
+	sort "$tmp/reprise" >"$tmp/b"
+	diff "$tmp/a" "$tmp/b" || { echo "the answers differ"; exit 1; }
+	tail -1 "$tmp/reprise"
+}
+
+case $case in
+modes) both 2 "$bin/modes" 1 && mean=5 both 2 "$bin/modes" 60 ;;
+hangs-*) both 4 "$bin/hangs" "${case#hangs-}" $((cycles * 10)) ;;
+consensus) both 4 "$bin/consensus" $((cycles * 20)) 11 ;;
+torture) for seed in 1 2 3; do both 4 "$bin/torture" $((cycles * 30)) $seed 200 || exit 1; done ;;
+early) mean=3 delay=0 both 2 "$bin/modes" 1 ;;
+*) exit 2 ;;
+esac

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The case that hangs with a plain collective clock. Four ranks: B is inside an Allreduce and waits for A; A waits for C;
+ * C stands at an Allreduce with D that D has not reached, and what A waits for comes after it.
+ *
+ * usage: hangs recv|test|iprobe|send [ITERATIONS]      how A waits for C; prints a sum that does not depend on timing
+ */
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LARGE (1 << 18) /* ints: a rendezvous message */
+
+static void wait_for_c(const char *form, int k, int *buf)
+{
+	MPI_Request request;
+	int flag = 0;
+
+	buf[0] = k;
+	if (!strcmp(form, "recv")) {
+		MPI_Recv(buf, 1, MPI_INT, 2, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	} else if (!strcmp(form, "test")) {
+		MPI_Irecv(buf, 1, MPI_INT, 2, 7, MPI_COMM_WORLD, &request);
+		while (!flag)
+			MPI_Test(&request, &flag, MPI_STATUS_IGNORE);
+	} else if (!strcmp(form, "iprobe")) {
+		while (!flag)
+			MPI_Iprobe(2, 7, MPI_COMM_WORLD, &flag, MPI_STATUS_IGNORE);
+		MPI_Recv(buf, 1, MPI_INT, 2, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	} else {
+		MPI_Send(buf, LARGE, MPI_INT, 2, 7, MPI_COMM_WORLD);
+		buf[0] = 3 * k;
+	}
+}
+
+static void serve_a(const char *form, int k, int *buf)
+{
+	buf[0] = 3 * k;
+	if (!strcmp(form, "send"))
+		MPI_Recv(buf, LARGE, MPI_INT, 0, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	else
+		MPI_Send(buf, 1, MPI_INT, 0, 7, MPI_COMM_WORLD);
+}
+
+int main(int argc, char **argv)
+{
+	const char *form = argc > 1 ? argv[1] : "recv";
+	int iterations = argc > 2 ? atoi(argv[2]) : 100, rank, size, sum;
+	int *buf = calloc(LARGE, sizeof(*buf));
+	long total = 0;
+	MPI_Comm pair; /* {A, B} and {C, D} */
+
+	MPI_Init(&argc, &argv);
+	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+	MPI_Comm_size(MPI_COMM_WORLD, &size);
+	if (size != 4 || !buf) {
+		fprintf(stderr, "hangs: wants four ranks\n");
+		MPI_Abort(MPI_COMM_WORLD, 2);
+	}
+	MPI_Comm_split(MPI_COMM_WORLD, rank / 2, rank, &pair);
+	for (int k = 1; k <= iterations; k++) {
+		if (rank == 0)
+			wait_for_c(form, k, buf);
+		if (rank == 3)
+			usleep(3000);
+		MPI_Allreduce(rank ? &k : buf, &sum, 1, MPI_INT, MPI_SUM, pair);
+		total += sum;
+		if (rank == 2) {
+			serve_a(form, k, buf);
+			total += buf[0];
+		}
+	}
+	MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
+	if (rank == 0)
+		printf("hangs %s %d: %ld\n", form, iterations, total);
+	MPI_Comm_free(&pair);
+	MPI_Finalize();
+	free(buf);
+	return 0;
+}
