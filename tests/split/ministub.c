@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "ministub.h"
 #include "split/switch.h"
 
 #define PUBLIC __attribute__((visibility("default")))
@@ -19,8 +20,7 @@ static void *find(const char *name)
 }
 
 #define CALL(ret, name, params, args) \
-	PUBLIC ret name params; \
-	ret name params \
+	PUBLIC ret name params \
 	{ \
 		static ret(*fn) params; \
 		struct rp_thread *self_; \
@@ -47,7 +47,6 @@ static void *type_int(void)
 	return w ? w : (w = find("ompi_mpi_int"));
 }
 
-CALL(int, MPI_Init, (int *argc, char ***argv), (argc, argv))
 CALL(int, MPI_Init_thread, (int *argc, char ***argv, int want, int *got), (argc, argv, want, got))
 CALL(int, MPI_Finalize, (void), ())
 CALL(int, MPI_Comm_rank, (void *c, int *r), (c, r))
@@ -58,14 +57,12 @@ CALL(int, MPI_Recv, (void *b, int n, void *t_, int p, int tag, void *c, void *s)
 CALL(int, MPI_Op_create, (void *f, int commute, void **op), (f, commute, op))
 CALL(int, MPI_Allreduce, (const void *a, void *b, int n, void *t_, void *op, void *c), (a, b, n, t_, op, c))
 
-PUBLIC void *mini_world(void);
-void *mini_world(void)
+PUBLIC void *mini_world(void)
 {
 	return world();
 }
 
-PUBLIC void *mini_int(void);
-void *mini_int(void)
+PUBLIC void *mini_int(void)
 {
 	return type_int();
 }
@@ -88,9 +85,13 @@ static void op_callback(void *in, void *inout, int *len, void *type)
 	}
 }
 
-PUBLIC int mini_op(void (*fn)(void *, void *, int *, void *), void **op);
-int mini_op(void (*fn)(void *, void *, int *, void *), void **op)
+PUBLIC int mini_op(void (*fn)(void *, void *, int *, void *), void **op)
 {
 	user_op = fn;
 	return MPI_Op_create((void *)op_callback, 1, op);
+}
+
+PUBLIC int mini_depth(void)
+{
+	return (int)rp_thread_mine()->depth;
 }

@@ -93,14 +93,14 @@ static int64_t clock_offset(void)
 	return plan->dump_mono_ns > now ? plan->dump_mono_ns - now : 0;
 }
 
-/* Is [addr, addr + len) writable private memory of the image? The saved state of a rank is as untrusted as the plan. */
-static int is_image_memory(uint64_t addr, uint64_t len)
+/* Is [addr, addr + len) memory of the image, with these rights? The saved state of a rank is as untrusted as the plan. */
+static int is_image_memory(uint64_t addr, uint64_t len, uint32_t prot)
 {
 	const struct rp_plan_vma *v = (const struct rp_plan_vma *)((char *)plan + plan->vmas.off);
 
 	for (uint64_t i = 0; i < plan->vmas.count; i++)
 		if (addr >= v[i].start && addr < v[i].end)
-			return v[i].end - addr >= len && (v[i].prot & 2);
+			return v[i].end - addr >= len && (v[i].prot & prot) == prot;
 	return 0;
 }
 
@@ -117,9 +117,9 @@ int rp_restart_fill(void)
 	a->generation = a->saved.generation;
 	a->saved.mono_offset_ns = clock_offset();
 	a->main_lower_fs = rp_rdfsbase();
-	if (!is_image_memory(a->saved.standin_vdso + RP_PAGE_SIZE, sizeof(struct rp_standin_table)) ||
-	    (a->saved.main_thread && !is_image_memory(a->saved.main_thread, sizeof(*t))) ||
-	    (a->saved.stub_ops && !is_image_memory(a->saved.stub_ops, sizeof(struct rp_stub_ops))))
+	if (!is_image_memory(a->saved.standin_vdso + RP_PAGE_SIZE, sizeof(struct rp_standin_table), 3) ||
+	    (a->saved.main_thread && !is_image_memory(a->saved.main_thread, sizeof(*t), 3)) ||
+	    (a->saved.stub_ops && !is_image_memory(a->saved.stub_ops, sizeof(struct rp_stub_ops), 1)))
 		rp_die("the image's state of the rank does not fit its memory");
 	rp_standin_refill(a->saved.standin_vdso);
 	t = (struct rp_thread *)a->saved.main_thread;
