@@ -48,6 +48,8 @@ struct rp_dump_rank {
 	 * Returns 0 or -errno with d->err set. */
 	int (*state)(struct rp_dump *d, struct rp_task *t, void *arg);
 	void *arg;
+	RpLaunchFd *const *launch_fds; /* what the launcher gave, borrowed: not saved while it still is that */
+	size_t nlaunch_fds;
 	unsigned retry_ms; /* how long a thread may be found inside the lower half before the dump gives up; 0: 200 */
 };
 

@@ -176,6 +176,20 @@ static int add_fdinfo(struct rp_dump *d, struct rp_task *t, const struct rp_fd *
 	return 0;
 }
 
+/* Is the descriptor still what the rank's launcher gave under this number? */
+static bool is_launched(const struct rp_dump *d, const struct rp_fd *f)
+{
+	const struct rp_dump_rank *rank = d->opts->rank;
+
+	for (size_t i = 0; rank && i < rank->nlaunch_fds; i++) {
+		const RpLaunchFd *l = rank->launch_fds[i];
+
+		if (l->fd == (uint32_t)f->fd && l->dev == f->st.st_dev && l->ino == f->st.st_ino)
+			return true;
+	}
+	return false;
+}
+
 static int dump_one(struct rp_dump *d, struct rp_task *t, int pidfd, int number)
 {
 	struct rp_fd *f = rp_dump_alloc(d, sizeof(*f));
@@ -210,6 +224,7 @@ static int dump_one(struct rp_dump *d, struct rp_task *t, int pidfd, int number)
 	snprintf(path, sizeof(path), "fdinfo/%d", number);
 	ret = read_fdinfo(d, t->proc_fd, f, path);
 	read_owner(f);
+	f->launched = is_launched(d, f);
 	o = find_same(s, t, f);
 	if (ret == 0 && o) {
 		f->id = o->id;

@@ -98,8 +98,9 @@ static bool is_open_ended(const struct rp_restore *r, const FileEntry *e)
 /* Does standard descriptor `number` come from the caller? With --stdio image only what cannot be made anew does. */
 static bool is_callers(const struct rp_restore *r, const FileEntry *e)
 {
-	if (r->opts->stdio == RP_STDIO_INHERIT || (r->opts->stdio == RP_STDIO_DEFAULT &&
-						   (r->opts->attach == RP_ATTACH_INPLACE || r->opts->boot_path)))
+	/* The image of a rank says itself what was its launcher's. */
+	if (r->opts->stdio == RP_STDIO_INHERIT ||
+	    (r->opts->stdio == RP_STDIO_DEFAULT && r->opts->attach == RP_ATTACH_INPLACE && !r->rank))
 		return true;
 	return e->type == FD_TYPES__TTY || (e->type == FD_TYPES__PIPE && e->pipe && is_open_ended(r, e));
 }
@@ -141,6 +142,13 @@ int rp_restore_choose_inherited(struct rp_restore *r)
 	for (size_t i = 0; i < r->nfiles; i++)
 		if (r->inherited[i] >= 0)
 			spread_pipes(r, i);
+	for (size_t i = 0; i < r->tasks[0].nfds; i++) {
+		const FdinfoEntry *f = r->tasks[0].fds[i];
+		size_t file = index_of_file(r, f->id);
+
+		if (f->type == FD_TYPES__EXT && r->inherited[file] < 0 && fcntl((int)f->fd, F_GETFD) >= 0)
+			r->inherited[file] = (int)f->fd;
+	}
 	return 0;
 }
 

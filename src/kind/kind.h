@@ -37,6 +37,7 @@ struct rp_fd {
 	uint32_t id;	     /* of the open file description, unique in the dump: shared descriptors have one id */
 	int sig;	     /* F_GETSIG */
 	int owner_type, owner; /* F_GETOWN_EX */
+	bool launched; /* of a rank: still what its launcher gave */
 };
 
 struct rp_kind {

@@ -5,6 +5,7 @@
  */
 #include "kind/kind.h"
 
+extern const struct rp_kind rp_kind_external;
 extern const struct rp_kind rp_kind_memfd;
 extern const struct rp_kind rp_kind_regfile;
 extern const struct rp_kind rp_kind_chardev;
@@ -30,6 +31,7 @@ extern const struct rp_kind rp_kind_sigpending;
 
 const struct rp_kind *const rp_kinds[] = {
 	/* descriptors */
+	&rp_kind_external,
 	&rp_kind_memfd,
 	&rp_kind_regfile,
 	&rp_kind_chardev,
