@@ -12,7 +12,8 @@
 
 enum { CALL_C, CALL_FINT, CALL_AINT };
 
-typedef int c_copy_fn(void *old, int keyval, void *extra, void *in, void *out, int *flag);
+/* The seventh argument is Open MPI's own: its C++ bindings' callbacks take the new object, others do not look. */
+typedef int c_copy_fn(void *old, int keyval, void *extra, void *in, void *out, int *flag, void *fresh);
 typedef int c_delete_fn(void *object, int keyval, void *value, void *extra);
 typedef void fint_copy_fn(MPI_Fint *old, MPI_Fint *keyval, MPI_Fint *extra, MPI_Fint *in, MPI_Fint *out, MPI_Fint *flag,
 			  MPI_Fint *ierr);
@@ -119,8 +120,8 @@ static MPI_Aint number(const struct rp_attr *a)
 }
 
 /* The new value in out's union; *flag 0: not copied. */
-static int run_copy(const struct rp_keyval *k, struct rp_object *old, int key, struct rp_attr *in, struct rp_attr *out,
-		    int *flag)
+static int run_copy(const struct rp_keyval *k, struct rp_object *old, struct rp_object *fresh, int key,
+		    struct rp_attr *in, struct rp_attr *out, int *flag)
 {
 	MPI_Fint f_old, f_key = key, f_flag = 0, ierr = MPI_SUCCESS;
 	int rc = MPI_SUCCESS;
@@ -128,7 +129,7 @@ static int run_copy(const struct rp_keyval *k, struct rp_object *old, int key, s
 	*flag = 0;
 	if (k->fortran == CALL_C) {
 		out->form = RP_ATTR_C;
-		return ((c_copy_fn *)k->copy)(old, key, k->extra.p, c_view(in), &out->value.p, flag);
+		return ((c_copy_fn *)k->copy)(old, key, k->extra.p, c_view(in), &out->value.p, flag, fresh);
 	}
 	f_old = rp_c2f(old);
 	if (k->fortran == CALL_FINT) {
@@ -251,7 +252,7 @@ int rp_attr_copy(struct rp_object *old, struct rp_object *fresh)
 		copy->keyval = a->keyval;
 		if (keyval_at(a->keyval)) {
 			k = *keyval_at(a->keyval);
-			rc = run_copy(&k, old, a->keyval, a, copy, &flag);
+			rc = run_copy(&k, old, fresh, a->keyval, a, copy, &flag);
 		} else { /* predefined */
 			*copy = *a;
 			rc = MPI_SUCCESS;
@@ -518,9 +519,15 @@ RP_EXPORT int PMPI_Win_delete_attr(MPI_Win win, int key)
 }
 RP_ALIAS(MPI_Win_delete_attr);
 
-/* ---- what Debian's Fortran bindings call; "hash" is the object itself (native_keyhash) ---- */
+/* ---- what Debian's Fortran and C++ bindings call; "hash" is the object itself (native_keyhash) ---- */
 
 static const int fortran_kinds[] = { -1, RP_COMM, RP_TYPE, RP_WIN };
+
+RP_EXPORT int ompi_attr_create_keyval(int type, void (*copy)(void), void (*del)(void), int *key, void *extra, int flags,
+				      void *bindings_state)
+{
+	return keyval_make(fortran_kinds[type & 3], CALL_C, copy, del, (MPI_Aint)extra, key);
+}
 
 RP_EXPORT int ompi_attr_create_keyval_fint(int type, void (*copy)(void), void (*del)(void), int *key, MPI_Fint extra,
 					   int flags, void *bindings_state)

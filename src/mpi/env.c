@@ -164,6 +164,20 @@ RP_EXPORT int PMPI_Get_library_version(char *version, int *len)
 }
 RP_ALIAS(MPI_Get_library_version);
 
+/* Of Open MPI's extension to ask for CUDA. */
+RP_EXPORT int MPIX_Query_cuda_support(void)
+{
+	int (*query)(void), yes;
+	struct rp_thread *t;
+
+	rp_lower_need();
+	t = rp_mpi_enter();
+	query = (int (*)(void))rp_arena()->lower_dlsym("MPIX_Query_cuda_support");
+	yes = query ? query() : 0;
+	rp_leave(t);
+	return yes;
+}
+
 /* The application's monotonic clock, which the stand-in vDSO keeps from going back over a restart. Counted from the first
  * call, as Open MPI does. */
 RP_EXPORT double PMPI_Wtime(void)

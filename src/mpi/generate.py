@@ -258,4 +258,5 @@ def main():
         [{'name': f.name, 'class': c, 'carried': not later[c][0]} for f, c in table], indent=0) + '\n')
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -5,9 +5,24 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "mpi/env.h"
 #include "mpi/gate.h"
 
 struct rp_lower_table rp_lower;
+
+/* What every pointer is until then: the functions that may be called earlier fill the table first. */
+static void not_ready(void)
+{
+	rp_env_misuse("MPI");
+}
+
+static __attribute__((constructor(102))) void lower_init(void)
+{
+	void **slot = (void **)&rp_lower;
+
+	for (int i = 0; i < RP_LOWER_COUNT; i++)
+		slot[i] = (void *)not_ready;
+}
 
 int rp_lower_fill(char *name, uint32_t size)
 {

@@ -141,7 +141,9 @@ struct rp_op {
 	struct rp_object o;
 	MPI_User_function *fn;
 	int32_t slot; /* trampoline, -1: predefined */
-	unsigned char pad[84 - 52];
+	uint32_t pad0;
+	MPI_User_function *cxx; /* C++ bindings: the application's function, fifth argument of fn */
+	unsigned char pad[84 - 64];
 	uint32_t native_flags; /* 84: bit 1: fn is Fortran (all arguments by reference, handle as integer) */
 	uint64_t pad1;
 };

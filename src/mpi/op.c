@@ -5,7 +5,7 @@
  * goes to its own FS and the lower datatype handle becomes the application's.
  */
 #include "mpi/comm.h"
-#include "mpi/compat.h"
+#include "mpi/fortran.h"
 #include "mpi/wrap.h"
 
 #define NSLOTS 1024
@@ -41,7 +41,17 @@ static __attribute__((noinline)) void op_user(const struct rp_op *op, void *in, 
 		((void (*)(void *, void *, MPI_Fint *, MPI_Fint *))(void (*)(void))op->fn)(in, inout, &f_len, &f_type);
 		return;
 	}
-	op->fn(in, inout, len, &type);
+	if (op->cxx)
+		((void (*)(void *, void *, int *, MPI_Datatype *, MPI_User_function *))(void (*)(void))op->fn)(
+			in, inout, len, &type, op->cxx);
+	else
+		op->fn(in, inout, len, &type);
+}
+
+/* The C++ bindings create an operation with a function of their own, and name the application's here. */
+RP_EXPORT void ompi_op_set_cxx_callback(MPI_Op op, MPI_User_function *fn)
+{
+	RP_O(op)->cxx = fn;
 }
 
 void rp_op_call(void *in, void *inout, int *len, MPI_Datatype *type, uint32_t slot)
