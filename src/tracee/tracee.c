@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,6 +23,8 @@
 #endif
 
 #define STATUS_MAX (1U << 20)
+#define FIRST_NAP_NS 4000
+#define LONGEST_NAP_NS 1000000
 
 static uint64_t now_ns(void)
 {
@@ -34,7 +37,7 @@ static uint64_t now_ns(void)
 int rp_stop_wait(int tid, unsigned timeout_ms, int *sig)
 {
 	uint64_t end = now_ns() + timeout_ms * 1000000UL;
-	long nap_ns = 10000;
+	long nap_ns = FIRST_NAP_NS;
 	int status;
 
 	for (;;) {
@@ -46,12 +49,11 @@ int rp_stop_wait(int tid, unsigned timeout_ms, int *sig)
 			break;
 		if (now_ns() > end)
 			return -ETIMEDOUT;
-		/* A running thread stops within microseconds; longer naps only for one that is busy in the kernel. */
-		struct timespec nap = { 0, nap_ns };
-
-		nanosleep(&nap, NULL);
-		if (nap_ns < 1000000)
-			nap_ns += nap_ns / 2;
+		/* A thread stops within microseconds when it has a processor. A nap leaves it ours, and unlike sched_yield()
+		 * we get it back at once on a busy machine; its length counts on the timer slack that the seize sets. */
+		nanosleep(&(struct timespec){ 0, nap_ns }, NULL);
+		if (nap_ns < LONGEST_NAP_NS)
+			nap_ns += nap_ns / 4;
 	}
 	if (!WIFSTOPPED(status))
 		return RP_STOP_GONE;
@@ -270,6 +272,8 @@ static int seize_all(struct rp_tracee *t, unsigned timeout_ms, struct rp_error *
 	size_t found;
 	int ret;
 
+	t->timerslack_ns = prctl(PR_GET_TIMERSLACK);
+	prctl(PR_SET_TIMERSLACK, 1UL);
 	t->freeze_begin_ns = now_ns();
 	/* The leader first, so that it is threads[0] and a refusal names the process. */
 	ret = seize_thread(t, t->pid, err);
@@ -290,6 +294,8 @@ static int seize_all(struct rp_tracee *t, unsigned timeout_ms, struct rp_error *
 
 static void free_tracee(struct rp_tracee *t)
 {
+	if (t->timerslack_ns > 0)
+		prctl(PR_SET_TIMERSLACK, (unsigned long)t->timerslack_ns);
 	while (t->nthreads > 0)
 		remove_thread(t, t->nthreads - 1);
 	free(t->threads);

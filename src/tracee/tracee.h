@@ -59,6 +59,7 @@ struct rp_tracee {
 	size_t nthreads;
 	bool has_seccomp; /* filters are suspended while traced */
 	uint64_t freeze_begin_ns; /* CLOCK_MONOTONIC when the first thread was asked to stop */
+	int timerslack_ns; /* of the tracer's thread before; 0: not changed */
 	/* Injection; 0 until the first rp_tracee_arm() */
 	uint64_t code;	  /* address of `syscall; mov $15,%eax; syscall` in the process */
 	uint64_t scratch; /* memory that nothing in the process uses: data area, then the signal frame */

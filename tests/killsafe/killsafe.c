@@ -6,7 +6,8 @@
  *	test-killsafe tracee [STRIDE]		the tracer is tracee/: seize, calls in every thread, release
  *	test-killsafe exec [STRIDE] -- CMD ...	the tracer is a command; PID in an argument stands for the victim's pid
  *
- * STRIDE: only every STRIDE-th system call (default 1).
+ * STRIDE: only every STRIDE-th system call (default 1). KILLSAFE_SECONDS in the environment ends the test after that time,
+ * KILLSAFE_FIRST is the first system call (both for parts of a long test).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -188,10 +189,18 @@ static int kill_at(int tracer, long n, int *code, long *nr)
 	}
 }
 
+static long env_number(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atol(text) : otherwise;
+}
+
 static int run(long stride)
 {
 	int victim = start_victim(), code = -1;
-	long kills = 0, n;
+	long kills = 0, n, seconds = env_number("KILLSAFE_SECONDS", 100000);
+	time_t end = time(NULL) + seconds;
 
 	if (victim < 0) {
 		fprintf(stderr, "the victim does not start\n");
@@ -199,7 +208,7 @@ static int run(long stride)
 	}
 	if (!is_victim_well(victim, "before any dump"))
 		return 1;
-	for (n = 0;; n += stride) {
+	for (n = env_number("KILLSAFE_FIRST", 0);; n += stride) {
 		char when[64];
 		long nr = -1;
 		int tracer = start_tracer(victim);
@@ -218,6 +227,10 @@ static int run(long stride)
 		if (ended)
 			break;
 		kills++;
+		if (time(NULL) >= end) {
+			code = 0;
+			break;
+		}
 	}
 	page->stop = 1;
 	if (code != 0) {
@@ -230,7 +243,7 @@ static int run(long stride)
 		fprintf(stderr, "the victim ended with status %#x: %s\n", code, page->text);
 		return 1;
 	}
-	printf("%ld kills, %ld signals handled, the process ran on after each\n", kills, (long)page->signals);
+	printf("%ld kills up to system call %ld, %ld signals handled, the process ran on after each\n", kills, n, (long)page->signals);
 	return kills > 20 ? 0 : 1;
 }
 
