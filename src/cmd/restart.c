@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * `reprise restart [SNAPSHOT]`: execs the launcher of a snapshot so that every rank becomes what it was. Everything that
+ * the manifest can tell is checked before.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "job/adapter.h"
+#include "snapshot.h"
+#include "util/fd.h"
+#include "util/json.h"
+#include "util/pieces.h"
+#include "util/str.h"
+
+struct options {
+	struct snapshot_options snapshot;
+	const char *hostfile, *stdin_path, *pid;
+	char **env; /* of --env, NULL-terminated */
+	size_t nenv;
+	char **extra; /* borrowed */
+	bool info, showme, json, no_verify;
+};
+
+enum { OPT_HOSTFILE = 256, OPT_PID, OPT_STDIN, OPT_ENV, OPT_INFO, OPT_SHOWME };
+
+static const struct argp_option option_list[] = {
+	{ "hostfile", OPT_HOSTFILE, "FILE", 0, "Hosts for the new job, instead of the recorded mapping", 0 },
+	{ "pid", OPT_PID, "exact|prefer|any", 0, "Process ids: as they were (default), where they are free, or new ones", 0 },
+	{ "stdin", OPT_STDIN, "FILE", 0, "Standard input of the job (default: /dev/null)", 0 },
+	{ "env", OPT_ENV, "NAME=VALUE", 0, "Set a variable of the launcher; may be repeated", 0 },
+	{ "info", OPT_INFO, NULL, 0, "Print how the recorded launcher line is understood, and start nothing", 0 },
+	{ "showme", OPT_SHOWME, NULL, 0, "Print the command that would be run, and start nothing", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[1] = &o->snapshot;
+		return 0;
+	case OPT_HOSTFILE:
+		o->hostfile = arg;
+		return 0;
+	case OPT_PID:
+		if (!rp_streq(arg, "exact") && !rp_streq(arg, "prefer") && !rp_streq(arg, "any"))
+			argp_error(state, "--pid is exact, prefer or any");
+		o->pid = arg;
+		return 0;
+	case OPT_STDIN:
+		o->stdin_path = arg;
+		return 0;
+	case OPT_ENV:
+		if (!strchr(arg, '=') || *arg == '=')
+			argp_error(state, "--env takes NAME=VALUE");
+		o->env = realloc(o->env, (o->nenv + 1) * sizeof(*o->env));
+		if (!o->env)
+			return ENOMEM;
+		o->env[o->nenv++] = arg;
+		return 0;
+	case OPT_INFO:
+		o->info = true;
+		return 0;
+	case OPT_SHOWME:
+		o->showme = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->quoted && state->next > state->quoted) { /* after "--": the launcher's */
+			o->extra = state->argv + state->next - 1;
+			state->next = state->argc;
+			return 0;
+		}
+		if (o->snapshot.ref)
+			argp_error(state, "one snapshot at a time; launcher options go behind --");
+		o->snapshot.ref = arg;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+/* Ids of the image must not be taken by the launcher and its threads: the cursor goes above them all. */
+static void raise_pid_cursor(const struct rp_gen *gen)
+{
+	char *text RP_AUTOFREE = NULL;
+	int fd RP_AUTOCLOSE = -1;
+	int highest = 0, rc;
+	int64_t now = 0;
+	char number[16];
+
+	for (size_t i = 0; i < gen->nranks; i++)
+		if (gen->ranks[i].max_id > highest)
+			highest = gen->ranks[i].max_id;
+	if (rp_read_file_at(AT_FDCWD, "/proc/sys/kernel/ns_last_pid", 64, &text, NULL))
+		return;
+	now = atoll(text);
+	if (now > highest)
+		return;
+	fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
+	snprintf(number, sizeof(number), "%d", highest + 1);
+	rc = fd < 0 ? -errno : rp_write_all(fd, number, strlen(number));
+	if (rc)
+		rp_info("cannot raise the pid cursor above %d: %s", highest, strerror(-rc));
+}
+
+static int check_world(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err)
+{
+	struct utsname u;
+
+	if (uname(&u))
+		return rp_error(err, -errno, "uname: %s", strerror(errno));
+	if (gen->machine[0] && !rp_streq(gen->machine, u.machine))
+		return rp_error(err, -EINVAL, "%s/%u was taken on %s; this is %s", s->path, gen->seq, gen->machine, u.machine);
+	for (size_t i = 0; i < gen->nranks; i++) {
+		char *path RP_AUTOFREE = rp_store_rank_path(s, gen->seq, gen->ranks[i].rank);
+		struct stat st;
+
+		for (size_t f = 0; path && f < gen->ranks[i].nfiles; f++) {
+			char *file RP_AUTOFREE = rp_strf("%s/%s", path, gen->ranks[i].files[f].name);
+
+			if (!file)
+				return rp_error(err, -ENOMEM, "out of memory");
+			if (stat(file, &st))
+				return rp_error(err, -errno, "%s: %s", file, strerror(errno));
+			if ((uint64_t)st.st_size != gen->ranks[i].files[f].bytes)
+				return rp_error(err, -EBADMSG, "%s: has %lld bytes where the manifest says %llu", file,
+						(long long)st.st_size, (unsigned long long)gen->ranks[i].files[f].bytes);
+		}
+	}
+	return 0;
+}
+
+static int set_stdin(const char *path, struct rp_error *err)
+{
+	int fd = open(path ? path : "/dev/null", O_RDONLY);
+
+	if (fd < 0)
+		return rp_error(err, -errno, "%s: %s", path, strerror(errno));
+	if (fd != STDIN_FILENO) {
+		dup2(fd, STDIN_FILENO);
+		close(fd);
+	}
+	return 0;
+}
+
+static const char *class_name(enum rp_option_class class)
+{
+	static const char *const names[] = { "program", "mapping", "environment", "i-o", "not kept" };
+
+	return names[class];
+}
+
+static int print_info(const struct rp_gen *gen, const struct rp_adapter *adapter)
+{
+	char **argv = gen->launch_argv;
+	bool in_program = false;
+
+	printf("launcher     %s (%s)\n", argv[0] ? argv[0] : "none", adapter->name);
+	for (size_t i = 1, words; argv[0] && argv[i]; i += words) {
+		enum rp_option_class class = adapter->classify(argv, i, &words);
+
+		if (rp_streq(argv[i], ":"))
+			in_program = false;
+		else
+			in_program |= class == RP_OPT_PROGRAM;
+		if (in_program) {
+			class = RP_OPT_PROGRAM;
+			words = 1;
+		}
+		printf("%-12s", class_name(class));
+		for (size_t w = 0; w < words; w++)
+			printf(" %s", argv[i + w]);
+		printf("\n");
+	}
+	for (size_t i = 0; gen->launch_env[i]; i++)
+		printf("environment  %s\n", gen->launch_env[i]);
+	return CMD_DONE;
+}
+
+static void print_quoted(const char *word)
+{
+	if (word[0] && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+:,./@%")]) {
+		fputs(word, stdout);
+		return;
+	}
+	putchar('\'');
+	for (; *word; word++)
+		fputs(*word == '\'' ? "'\\''" : (char[]){ *word, 0 }, stdout);
+	putchar('\'');
+}
+
+static int show_command(const struct rp_command *c, const char *cwd)
+{
+	fputs("cd ", stdout);
+	print_quoted(cwd);
+	fputs(" &&", stdout);
+	for (size_t i = 0; i < c->env.count; i++) {
+		putchar(' ');
+		print_quoted(c->env.items[i]);
+	}
+	for (size_t i = 0; i < c->argv.count; i++) {
+		putchar(' ');
+		print_quoted(c->argv.items[i]);
+	}
+	putchar('\n');
+	return CMD_DONE;
+}
+
+/* Fills the command. Strings of ro live in s and gen. */
+static int build(const struct options *o, const struct rp_store *s, const struct rp_gen *gen, const struct rp_adapter *adapter,
+		 struct rp_command *c, struct rp_error *err)
+{
+	char self[PATH_MAX], piece[PATH_MAX], *generation RP_AUTOFREE = rp_strf("%s/%u", s->path, gen->seq);
+	char *dir RP_AUTOFREE = strdup(s->path), *slash = dir ? strrchr(dir, '/') : NULL;
+	struct rp_restart_options ro = { .generation = generation, .reprise = self, .pieces = piece, .pid_policy = o->pid,
+					 .hostfile = o->hostfile, .extra = o->extra };
+	int rc = rp_self_path(self, sizeof(self), err);
+
+	if (!generation || !slash)
+		return rp_error(err, -ENOMEM, "out of memory");
+	if (!rc)
+		rc = rp_piece_find("reprise-pid", piece, sizeof(piece), err);
+	if (rc)
+		return rc;
+	*strrchr(piece, '/') = 0;
+	*slash = 0;
+	for (size_t i = 0; i < o->nenv; i++) {
+		char *name RP_AUTOFREE = strndup(o->env[i], strcspn(o->env[i], "="));
+
+		rp_command_env(c, name ? name : "", strchr(o->env[i], '=') + 1);
+	}
+	rp_command_env(c, "REPRISE_RESTART", generation);
+	rp_command_env(c, "REPRISE_PID", o->pid);
+	rp_command_env(c, "REPRISE_DIR", dir[0] ? dir : "/");
+	rp_command_env(c, "REPRISE_NAME", slash + 1);
+	return adapter->restart(c, gen, &ro, err);
+}
+
+static int restart(const struct options *o, struct rp_error *err, int *exit_code)
+{
+	struct rp_command c = { 0 };
+	const struct rp_adapter *adapter;
+	const struct rp_gen *gen;
+	struct rp_store *s;
+	int rc = snapshot_find(&o->snapshot, &s, &gen, err);
+
+	if (rc)
+		return rc;
+	adapter = rp_adapter_by_name(gen->launcher);
+	if (!adapter)
+		rc = rp_error(err, -EINVAL, "%s/%u: its job was started without a launcher that Reprise knows; restart a rank with "
+			      "`reprise rank --restart`", s->path, gen->seq);
+	if (!rc && o->info) {
+		*exit_code = print_info(gen, adapter);
+		goto out;
+	}
+	if (!rc)
+		rc = check_world(s, gen, err);
+	if (!rc)
+		rc = build(o, s, gen, adapter, &c, err);
+	if (!rc && o->showme) {
+		*exit_code = show_command(&c, gen->cwd);
+		goto out;
+	}
+	if (!rc && chdir(gen->cwd))
+		rc = rp_error(err, -errno, "working directory %s: %s", gen->cwd, strerror(errno));
+	if (!rc)
+		rc = set_stdin(o->stdin_path, err);
+	if (!rc) {
+		raise_pid_cursor(gen);
+		rc = rp_command_exec(&c, err);
+	}
+out:
+	rp_command_done(&c);
+	rp_store_free(s);
+	return rc;
+}
+
+int cmd_restart(int argc, char **argv)
+{
+	static const struct argp_child children[] = { CMD_COMMON, { &snapshot_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = { option_list, parse, "[SNAPSHOT] [-- LAUNCHER-OPTION...]",
+					  "Restart a job from a snapshot: runs its launcher again, and every rank becomes what it was.",
+					  children, NULL, NULL };
+	struct options o = { .pid = "exact" };
+	struct rp_error err = { "" };
+	int exit_code = CMD_DONE, rc;
+
+	cmd_parse(&argp, argc, argv, 0, NULL, &o);
+	rc = restart(&o, &err, &exit_code);
+	free(o.env);
+	if (!rc)
+		return exit_code;
+	return cmd_fail_error(rc == -ENOENT ? CMD_WRAP_NOT_FOUND : CMD_WRAP_FAILED, &err);
+}

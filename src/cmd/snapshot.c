@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "snapshot.h"
+
+#include "util/str.h"
+
+enum { OPT_LATEST = 512, OPT_SEQ };
+
+static const struct argp_option option_list[] = {
+	{ "latest", OPT_LATEST, NULL, 0, "The newest snapshot of the store (the default without SNAPSHOT)", 5 },
+	{ "seq", OPT_SEQ, "N", 0, "Generation N instead of the newest", 5 },
+	{ "dir", 'D', "DIR", 0, "The store (default: $REPRISE_DIR, else ./reprise-snapshots)", 5 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct snapshot_options *o = state->input;
+	int64_t v;
+
+	switch (key) {
+	case OPT_LATEST:
+		o->latest = true;
+		return 0;
+	case OPT_SEQ:
+		if (rp_parse_i64(arg, 10, 1, INT32_MAX, &v))
+			argp_error(state, "'%s' is no generation", arg);
+		o->seq = (uint32_t)v;
+		return 0;
+	case 'D':
+		o->dir = arg;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp snapshot_argp = { option_list, parse, NULL, NULL, NULL, NULL, NULL };
+
+int snapshot_find(const struct snapshot_options *o, struct rp_store **store, const struct rp_gen **gen, struct rp_error *err)
+{
+	char *standard RP_AUTOFREE = rp_store_default_dir();
+
+	return rp_store_find(o->dir ? o->dir : standard, o->latest ? NULL : o->ref, o->seq, store, gen, err);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * `reprise verify SNAPSHOT`: is every file of a generation what was written?
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "snapshot.h"
+#include "util/json.h"
+#include "util/str.h"
+
+struct options {
+	struct snapshot_options snapshot;
+	bool json;
+};
+
+static const struct argp_option option_list[] = {
+	{ "json", 'j', NULL, 0, "Print the facts as JSON", 0 },
+	{ 0 },
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[1] = &o->snapshot;
+		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->snapshot.ref)
+			argp_error(state, "one snapshot at a time");
+		o->snapshot.ref = arg;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static void print_json(const struct rp_store *s, const struct rp_gen *g, const struct rp_error *err)
+{
+	struct json_object *o RP_AUTOJSON = json_object_new_object();
+	char *ref RP_AUTOFREE = rp_strf("%s/%u", s->path, g->seq);
+
+	rp_json_set_str(o, "snapshot", ref ? ref : "");
+	json_object_object_add(o, "sound", json_object_new_boolean(!err->text[0]));
+	if (err->text[0])
+		rp_json_set_str(o, "error", err->text);
+	(void)rp_json_write(STDOUT_FILENO, o);
+}
+
+int cmd_verify(int argc, char **argv)
+{
+	static const struct argp_child children[] = { CMD_COMMON, { &snapshot_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp argp = { option_list, parse, "[SNAPSHOT]",
+					  "Read every file of a snapshot against the sizes and checksums of its manifest.", children,
+					  NULL, NULL };
+	struct options o = { 0 };
+	struct rp_error err = { "" };
+	const struct rp_gen *gen;
+	struct rp_store *store;
+	int rc;
+
+	cmd_parse(&argp, argc, argv, 0, NULL, &o);
+	if (snapshot_find(&o.snapshot, &store, &gen, &err))
+		return cmd_fail_error(CMD_FAILED, &err);
+	rc = rp_store_verify(store, gen, &err);
+	if (o.json)
+		print_json(store, gen, &err);
+	else if (!rc)
+		printf("%s/%u: sound\n", store->path, gen->seq);
+	else
+		cmd_fail_error(CMD_FAILED, &err);
+	rp_store_free(store);
+	return rc ? CMD_FAILED : CMD_DONE;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A launcher of MPI jobs: how it is recognised, how Reprise gets in front of its ranks, and how its recorded command line
+ * becomes that of a restart. One file and one table each; adapter.c has the one list. The launcher's own options are
+ * classed, never interpreted:
+ *   mapping      how many ranks and where: kept where the allocation is the same, dropped for a new one
+ *   environment  -x, --mca, root switches: kept
+ *   i-o          what happens to the ranks' output: kept
+ *   program      everything from the first word that is no option
+ */
+#ifndef RP_JOB_ADAPTER_H
+#define RP_JOB_ADAPTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "job/manifest.h"
+#include "util/error.h"
+
+enum rp_option_class { RP_OPT_PROGRAM, RP_OPT_MAPPING, RP_OPT_ENVIRONMENT, RP_OPT_IO, RP_OPT_OTHER };
+
+/* A command line and settings of the environment under construction. Strings are owned. */
+struct rp_command {
+	struct { char **items; size_t count, room; } argv;
+	struct { char **items; size_t count, room; } env; /* NAME=VALUE to set, NAME to unset */
+	bool oom;
+};
+
+void rp_command_done(struct rp_command *c);
+void rp_command_arg(struct rp_command *c, const char *arg);
+void rp_command_env(struct rp_command *c, const char *name, const char *value); /* value NULL: unset */
+/* Sets the environment and execs argv[0] (PATH is searched). Returns -errno with text. */
+int rp_command_exec(const struct rp_command *c, struct rp_error *err);
+
+struct rp_restart_options {
+	const char *generation; /* DIR/NAME/<seq>, absolute */
+	const char *store_dir, *name; /* DIR and NAME, so that the next checkpoint goes to the same place */
+	const char *reprise;	/* this program */
+	const char *pieces;	/* directory of the installed pieces */
+	const char *pid_policy; /* "exact", "prefer", "any" */
+	const char *hostfile;	/* NULL: the recorded mapping */
+	char *const *extra;	/* more launcher options, NULL-terminated, may be NULL */
+};
+
+struct rp_adapter {
+	const char *name;
+	/* Is an executable of this name (no directory) the launcher that a user starts? the daemon that starts ranks? */
+	bool (*is_launcher)(const char *exe);
+	bool (*is_daemon)(const char *exe);
+	/* Does NAME=VALUE of the launcher's environment belong to the recorded settings? */
+	bool (*keeps_env)(const char *setting);
+	/* Class of option argv[i]; *words: how many words it and its values take. */
+	enum rp_option_class (*classify)(char *const *argv, size_t i, size_t *words);
+	/* What `reprise run` adds so that ranks start through `reprise rank`. c->argv is the user's line. */
+	int (*run)(struct rp_command *c, const char *reprise, struct rp_error *err);
+	/* The line of a restart. */
+	int (*restart)(struct rp_command *c, const struct rp_gen *gen, const struct rp_restart_options *opts,
+		       struct rp_error *err);
+};
+
+extern const struct rp_adapter rp_adapter_openmpi, rp_adapter_mpich;
+
+/* By the executable's name (launchers and daemons); by the manifest's name. NULL: none. */
+const struct rp_adapter *rp_adapter_of_exe(const char *exe);
+const struct rp_adapter *rp_adapter_by_name(const char *name);
+
+/* What a command name runs in the end: PATH and links resolved, without directory. 0, or -ENOENT. */
+int rp_adapter_resolve(const char *command, char *exe, size_t size);
+
+/* The launcher above a process: the nearest ancestor that is one; also its pid. NULL: none. */
+const struct rp_adapter *rp_adapter_above(int pid, int *launcher_pid);
+
+#endif
