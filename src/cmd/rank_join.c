@@ -12,9 +12,6 @@
 #include "cmd.h"
 #include "util/pieces.h"
 
-/* Not everything that a rank can be is linked into every build of the program yet. */
-#pragma weak rp_agent_join
-
 int rank_lower_fd_min(void)
 {
 	struct rlimit lim;
@@ -43,8 +40,6 @@ int rank_join(struct rank_launch *l, struct rp_join *j, char **argv, int min, st
 	int r;
 
 	rank_join_none(l);
-	if (!rp_agent_join)
-		return 0;
 	r = rp_self_path(self, sizeof(self), err);
 	if (r)
 		return r;

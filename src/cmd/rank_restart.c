@@ -22,9 +22,6 @@
 
 extern char **environ;
 
-/* Not everything that a rank can be is linked into every build of the program yet. */
-#pragma weak rp_rank_identity
-
 struct state {
 	const struct rank_restart *in;
 	char dir[PATH_MAX], boot[PATH_MAX], lower[PATH_MAX], stub[PATH_MAX], self[PATH_MAX];
@@ -122,11 +119,10 @@ static int fill(struct rp_restore *r, struct rp_rtask *t, void *arg)
 
 static int find_pieces(struct state *s, struct rp_error *err)
 {
-	struct rp_rank_identity id = { .rank = 0, .size = 1 };
+	struct rp_rank_identity id;
 	int rc;
 
-	if (rp_rank_identity)
-		rp_rank_identity(environ, &id);
+	rp_rank_identity(environ, &id);
 	if (snprintf(s->dir, sizeof(s->dir), "%s/rank-%d", s->in->generation, id.rank) >= (int)sizeof(s->dir))
 		return rp_error(err, -ENAMETOOLONG, "%s: name too long", s->in->generation);
 	rc = rp_piece_find("reprise-boot", s->boot, sizeof(s->boot), err);

@@ -123,9 +123,8 @@ int rp_restart_fill(void)
 		rp_die("the image's state of the rank does not fit its memory");
 	rp_standin_refill(a->saved.standin_vdso);
 	t = (struct rp_thread *)a->saved.main_thread;
-	if (t) { /* callbacks of the library during the replay find it */
+	if (t) { /* callbacks of the library during the replay find it; its next entry does the rest */
 		t->lower_fs = a->main_lower_fs;
-		t->generation = a->generation;
 		rp_wrgsbase((uint64_t)t);
 	}
 	return 1;

@@ -126,6 +126,7 @@ void rp_thread_attach(struct rp_thread *t)
 	}
 	rp_wrgsbase((uint64_t)t);
 	rp_enter_cancel(t);
+	rp_env_refresh();
 }
 
 void rp_threads_init(void)

@@ -20,6 +20,8 @@ RP_HIDDEN void rp_upper_die(const char *text) __attribute__((noreturn));
 RP_HIDDEN void rp_threads_init(void);
 RP_HIDDEN void rp_signals_init(void);
 RP_HIDDEN void rp_jump_init(void);
+/* Launcher variables of a new incarnation; ordinary code on the upper FS. */
+RP_HIDDEN void rp_env_refresh(void);
 /* In a forked child: nothing of the rank is its own. */
 RP_HIDDEN void rp_threads_fork_child(void);
 
