@@ -1,0 +1,178 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# attach.sh VICTIM: a process restored through each attachment has the right parent, gets each signal once and ends for its
+# waiter as it would have; standard descriptors, --inherit-fd, --pid, --pidfile do what they say. In a namespace of its own.
+set -u
+[ "$(id -u)" = 0 ] || { echo "needs root"; exit 77; }
+if [ -z "${IN_NAMESPACE-}" ]; then
+	exec env IN_NAMESPACE=1 unshare --mount --pid --fork --mount-proc "$0" "$@"
+fi
+for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null; done
+mount -t tmpfs none /mnt
+cd /mnt || exit 1
+cp "$1" victim
+mkdir img
+fail() { echo "$case: $*"; exit 1; }
+say() { echo "$case: ok"; }
+
+# until COMMAND: waits up to 5 s for it to be true.
+until_true() {
+	for _ in $(seq 250); do "$@" 2>/dev/null && return 0; sleep 0.02; done
+	return 1
+}
+state() { sed -n 's/^State:.\(.\).*/\1/p' /proc/$pid/status; }
+ppid() { sed -n 's/^PPid:.//p' /proc/$pid/status; }
+is_state() { [ "$(state)" = "$1" ]; }
+alive() { case $(state 2>/dev/null) in [SR]) [ "$(cat /proc/$pid/comm)" = victim ] ;; *) false ;; esac; }
+gone() { [ ! -d /proc/$pid ]; }
+
+case=dump
+echo 7000 >/proc/sys/kernel/ns_last_pid
+setsid ./victim ready </dev/null >img.out 2>&1 &
+pid=7001
+until_true test -s ready || fail "not ready"
+[ "$(cat ready)" = $pid ] || fail "pid $(cat ready)"
+timeout 20 "$REPRISE" dump -t $pid -D img || fail "status $?"
+wait $! 2>/dev/null
+until_true gone || fail "still there"
+# Far from the ids that are wanted.
+echo 20000 >/proc/sys/kernel/ns_last_pid
+line='usr1 1 usr2 0 cont 0 tstp 0 pid same tid same'
+
+case=child
+timeout 20 "$REPRISE" restore -D img --stdio inherit >out </dev/null &
+until_true alive || fail "does not run"
+tokill=$(ppid)
+kill -USR1 "$tokill"
+sleep 0.1
+kill -TERM "$tokill"
+wait $!
+rc=$?
+[ $rc = 42 ] || fail "status $rc"
+[ "$(cat out)" = "$line" ] || fail "said $(cat out)"
+say
+
+case=child-killed
+bash -c '"$REPRISE" restore -D img </dev/null; echo $? >rc' 2>/dev/null &
+until_true alive || fail "does not run"
+kill -SEGV $pid
+wait $!
+[ "$(cat rc)" = 139 ] || fail "status $(cat rc)"
+say
+
+case=compat-exit
+"$REPRISE" restore --compat-exit -D img </dev/null &
+until_true alive || fail "does not run"
+kill -TERM $pid
+wait $! || fail "status $?"
+say
+
+case=detached
+"$REPRISE" restore -d -D img --pidfile pidfile </dev/null || fail "status $?"
+[ "$(cat pidfile)" = $pid ] || fail "pidfile $(cat pidfile)"
+alive || fail "does not run when restore is back"
+[ "$(ppid)" = 1 ] || fail "parent $(ppid)"
+[ "$(readlink /proc/$pid/fd/1)" = /mnt/img.out ] || fail "stdout is $(readlink /proc/$pid/fd/1)"
+kill -TERM $pid
+until_true gone || fail "does not end"
+say
+
+case=sibling
+bash -c '"$REPRISE" restore -S -D img </dev/null && echo $BASHPID >parent && exec ./victim --wait waited' &
+until_true test -s parent || fail "not restored"
+until_true alive || fail "does not run"
+[ "$(ppid)" = "$(cat parent)" ] || fail "parent $(ppid), not $(cat parent)"
+# The shell reaps what it does not know, so the end has to come after it has become its waiter.
+until_true grep -q victim /proc/"$(cat parent)"/comm || fail "no waiter"
+kill -TERM $pid
+wait $!
+[ "$(cat waited)" = "$pid 42" ] || fail "its parent saw $(cat waited)"
+rm waited
+say
+
+case=exec-cmd
+"$REPRISE" restore --exec-cmd -D img -- ./victim --wait waited </dev/null &
+until_true alive || fail "does not run"
+[ "$(ppid)" = $! ] || fail "parent $(ppid)"
+kill -TERM $pid
+wait $!
+[ "$(cat waited)" = "$pid 42" ] || fail "the command saw $(cat waited)"
+say
+
+case=in-place
+echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid
+"$REPRISE" exec -D img >out </dev/null &
+got=$!
+echo 20000 >/proc/sys/kernel/ns_last_pid
+[ $got = $pid ] || fail "the test got pid $got"
+until_true alive || fail "does not run"
+[ "$(ppid)" = $$ ] || fail "parent $(ppid)"
+kill -USR1 $pid
+sleep 0.1
+kill -TERM $pid
+wait $got
+rc=$?
+[ $rc = 42 ] || fail "status $rc"
+[ "$(cat out)" = "$line" ] || fail "said $(cat out)"
+say
+
+case=proxy
+setsid "$REPRISE" exec -D img >out </dev/null &
+proxy=$!
+until_true alive || fail "does not run"
+[ "$(ppid)" = $$ ] || fail "parent $(ppid)"
+kill -USR1 -$proxy
+sleep 0.1
+kill -STOP -$proxy
+until_true is_state T || fail "SIGSTOP does not reach it: $(state)"
+kill -CONT -$proxy
+until_true alive || fail "SIGCONT does not reach it"
+sleep 0.1
+kill -TERM -$proxy
+wait $proxy
+rc=$?
+[ $rc = 42 ] || fail "status $rc"
+[ "$(cat out)" = "usr1 1 usr2 0 cont 1 tstp 0 pid same tid same" ] || fail "said $(cat out)"
+say
+
+case=proxy-killed
+bash -c '"$REPRISE" exec -D img </dev/null; echo $? >rc' 2>/dev/null &
+until_true alive || fail "does not run"
+kill -KILL $pid
+wait $!
+[ "$(cat rc)" = 137 ] || fail "status $(cat rc)"
+say
+
+case=taken
+echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid
+sleep 30 &
+holder=$!
+echo 20000 >/proc/sys/kernel/ns_last_pid
+[ $holder = $pid ] || fail "the test got pid $holder"
+err=$("$REPRISE" restore -d -D img 2>&1 </dev/null) && fail "restored although the pid is taken"
+case $err in *"$pid"*sleep*) ;; *) fail "does not name the holder: $err" ;; esac
+say
+
+for case in prefer any; do
+	rm -f pidfile
+	"$REPRISE" restore -q -d --pid $case --pidfile pidfile -D img --stdio inherit >out </dev/null || fail "status $?"
+	other=$(cat pidfile)
+	[ "$other" != $pid ] || fail "pid $other"
+	kill -TERM "$other"
+	until_true test -s out || fail "no answer"
+	[ "$(cat out)" = 'usr1 0 usr2 0 cont 0 tstp 0 pid other tid other' ] || fail "said $(cat out)"
+	say
+done
+kill $holder
+wait $holder 2>/dev/null
+until_true gone
+
+case=inherit-fd
+"$REPRISE" restore -D img --inherit-fd 'fd[9]:mnt/img.out' 9>other </dev/null &
+until_true alive || fail "does not run"
+kill -TERM $pid
+wait $!
+[ "$(cat other)" = 'usr1 0 usr2 0 cont 0 tstp 0 pid same tid same' ] || fail "said $(cat other)"
+say
+exit 0
