@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * A load: a program that makes some state, says READY, waits, and verifies the state. argv[1] is the file for its lines;
- * argv[2], where a load wants one, a directory for its files. SIGTERM asks for the verdict: the last line is PASS or
- * "FAIL what", the exit status 0 or 1. Any number of checkpoints and restores may lie in between.
+ * Frame of the loads. A load makes some state, calls load_ready(), and checks what it made after it returns; in between it
+ * is checkpointed and restored any number of times. It talks to the runner (run.py) by files of its directory only, so that
+ * no descriptor is part of the frame: "ready" appears, "go" is awaited, "result" gets PASS, SKIP or what failed.
  */
 #ifndef LOAD_H
 #define LOAD_H
@@ -10,83 +10,125 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
-static int load_fd = -1;
-static int load_bad;
-static const char *load_dir = ".";
-static volatile sig_atomic_t load_stop;
+static char load_dir[512];
 
-static void load_on_term(int sig)
+static inline void load_sleep_ms(long ms)
 {
-	(void)sig;
-	load_stop = 1;
-}
+	struct timespec until;
 
-static inline void load_begin(int argc, char **argv)
-{
-	struct sigaction sa = { .sa_handler = load_on_term };
-
-	load_fd = open(argc > 1 ? argv[1] : "/dev/stdout", O_WRONLY | O_CREAT | O_APPEND, 0600);
-	if (argc > 2)
-		load_dir = argv[2];
-	sigaction(SIGTERM, &sa, NULL);
-}
-
-static inline void load_fail(const char *file, int line, const char *what)
-{
-	dprintf(load_fd, "FAIL %s:%d %s (errno %d)\n", file, line, what, errno);
-	load_bad = 1;
-}
-
-/* Setting up: a failure here is the test machine's, and ends the program. */
-#define MUST(cond) \
-	do { \
-		if (!(cond)) { \
-			load_fail(__FILE__, __LINE__, #cond); \
-			exit(2); \
-		} \
-	} while (0)
-
-/* Verifying. */
-#define CHECK(cond) \
-	do { \
-		if (!(cond)) \
-			load_fail(__FILE__, __LINE__, #cond); \
-	} while (0)
-
-static inline void load_ready(void)
-{
-	sigset_t block, old;
-
-	sigemptyset(&block);
-	sigaddset(&block, SIGTERM);
-	sigprocmask(SIG_BLOCK, &block, &old);
-	dprintf(load_fd, "READY %d\n", getpid());
-	while (!load_stop)
-		sigsuspend(&old);
-	sigprocmask(SIG_SETMASK, &old, NULL);
-}
-
-static inline int load_end(void)
-{
-	if (!load_bad)
-		dprintf(load_fd, "PASS\n");
-	return load_bad;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ms % 1000 * 1000000;
+	until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
 }
 
 /* A name in the load's directory; the buffer is reused by the next call but one. */
 static inline const char *load_path(const char *name)
 {
-	static char buf[2][4096];
-	static int which;
+	static __thread char path[2][600];
+	static __thread int which;
 
 	which = !which;
-	snprintf(buf[which], sizeof(buf[which]), "%s/%s", load_dir, name);
-	return buf[which];
+	snprintf(path[which], sizeof(path[which]), "%s/%s", load_dir, name);
+	return path[which];
+}
+
+static inline void load_write(const char *name, const char *text)
+{
+	char tmp[600];
+	int fd;
+
+	snprintf(tmp, sizeof(tmp), "%s/.%s.%d", load_dir, name, (int)syscall(SYS_gettid));
+	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		_exit(3);
+	close(fd);
+	if (rename(tmp, load_path(name)))
+		_exit(3);
+}
+
+static inline void load_verdict(const char *word, int status) __attribute__((noreturn));
+static inline void load_verdict(const char *word, int status)
+{
+	load_write("result", word);
+	_exit(status);
+}
+
+/* Everything was as it should be. Returns main's value. */
+static inline int load_end(void)
+{
+	load_write("result", "PASS");
+	return 0;
+}
+
+static inline void load_skip(const char *why) __attribute__((noreturn));
+static inline void load_skip(const char *why)
+{
+	char text[300];
+
+	snprintf(text, sizeof(text), "SKIP %s", why);
+	load_verdict(text, 77);
+}
+
+static inline void load_fail(const char *file, int line, const char *text, long value) __attribute__((noreturn));
+static inline void load_fail(const char *file, int line, const char *text, long value)
+{
+	char all[700];
+
+	snprintf(all, sizeof(all), "FAIL %s:%d: %s (%ld, errno %s)", file, line, text, value, strerrorname_np(errno));
+	load_verdict(all, 1);
+}
+
+#define CHECK(condition) \
+	do { \
+		if (!(condition)) \
+			load_fail(__FILE_NAME__, __LINE__, #condition, 0); \
+	} while (0)
+
+/* Setting up. */
+#define MUST(condition) CHECK(condition)
+
+/* Equal numbers, the one seen is shown. */
+#define CHECK_EQ(seen, wanted) \
+	do { \
+		long seen_ = (long)(seen); \
+		if (seen_ != (long)(wanted)) \
+			load_fail(__FILE_NAME__, __LINE__, #seen " == " #wanted, seen_); \
+	} while (0)
+
+#ifndef __FILE_NAME__
+#define __FILE_NAME__ __FILE__
+#endif
+
+static inline void load_begin(int argc, char **argv)
+{
+	if (argc != 2 || strlen(argv[1]) >= sizeof(load_dir)) {
+		fprintf(stderr, "usage: %s DIR\n", argv[0]);
+		exit(2);
+	}
+	strcpy(load_dir, argv[1]);
+}
+
+/* The checkpoint happens in here. */
+static inline void load_ready(void)
+{
+	load_write("ready", "READY");
+	while (access(load_path("go"), F_OK))
+		load_sleep_ms(5);
+	errno = 0;
 }
 
 #endif
