@@ -18,6 +18,7 @@
 #include "restore_common.h"
 #include "util/fd.h"
 #include "util/pieces.h"
+#include "util/str.h"
 
 extern char **environ;
 
@@ -120,6 +121,24 @@ out:
 	return r;
 }
 
+/* `reprise restart` leaves the launcher's line as the user wrote it and says the rest in the environment, which the
+ * process that is restored does not see. */
+static void take_restart_from_env(struct options *o)
+{
+	const char *policy = getenv("REPRISE_PID");
+
+	o->restart.generation = getenv("REPRISE_RESTART");
+	if (!o->restart.generation)
+		return;
+	if (policy && rp_streq(policy, "prefer"))
+		o->pid.pid = RP_PID_PREFER;
+	else if (policy && rp_streq(policy, "any"))
+		o->pid.pid = RP_PID_ANY;
+	o->restart.generation = strdup(o->restart.generation);
+	unsetenv("REPRISE_RESTART");
+	unsetenv("REPRISE_PID");
+}
+
 int cmd_rank(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { 0 } };
@@ -130,6 +149,8 @@ int cmd_rank(int argc, char **argv)
 	int r;
 
 	cmd_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &o);
+	if (!o.restart.generation && !o.entered)
+		take_restart_from_env(&o);
 	o.restart.pid = o.pid.pid;
 	o.restart.no_agent = o.no_agent;
 	if (o.restart.generation)
