@@ -8,16 +8,20 @@ WERROR ?= false
 MESON_ARGS ?=
 TEST_ARGS ?=
 
-.PHONY: all check check-long demo install clean setup-build setup-check setup-demo
+.PHONY: all configure check check-long demo install clean setup-build setup-check setup-demo
 
-all: setup-build $(BUILD)/build.ninja
+all: configure
 	ninja -C $(BUILD)
 
 setup-build setup-check setup-demo: setup-%:
 	scripts/setup.sh $*
 
-$(BUILD)/build.ninja: | setup-build
-	meson setup $(BUILD) --prefix=$(PREFIX) -Dwerror=$(WERROR) $(MESON_ARGS)
+# An old build directory takes over today's options.
+OPTIONS = --prefix=$(PREFIX) -Dwerror=$(WERROR) $(MESON_ARGS)
+configure: setup-build
+	@if [ ! -e $(BUILD)/build.ninja ]; then meson setup $(BUILD) $(OPTIONS); \
+	elif [ "$$(cat $(BUILD)/options 2>/dev/null)" != "$(OPTIONS)" ]; then meson setup --reconfigure $(BUILD) $(OPTIONS); fi
+	@echo "$(OPTIONS)" >$(BUILD)/options
 
 check: setup-check all
 	scripts/run-tests.sh $(BUILD) --no-suite long $(TEST_ARGS)

@@ -6,10 +6,10 @@
 set -eu
 
 build="gcc libc6-dev binutils make meson ninja-build pkg-config python3 libprotobuf-c-dev protobuf-c-compiler
-	libjson-c-dev libcap-dev libopenmpi-dev openmpi-bin"
+	libjson-c-dev libopenmpi-dev openmpi-bin"
 demo="$build lammps procps"
-check="$demo libcmocka-dev libseccomp-dev criu python3-protobuf hpcc gfortran python3-mpi4py python3-numpy mpich procps
-	util-linux"
+check="$demo libcmocka-dev libseccomp-dev criu python3-protobuf hpcc gfortran python3-mpi4py python3-numpy mpich
+	util-linux groff-base"
 
 case "${1:-}" in
 build) want=$build ;;

@@ -99,8 +99,6 @@ const struct rp_img_type rp_img_types[RP_IMG_COUNT] = {
 	[RP_IMG_RANK] = { .name = "REPRISE_RANK", .prefix = "reprise-rank-", .suffix = IMG, .id = RP_IMG_DEC_ID,
 			  .magic = 0x52506b31, .frame = RP_IMG_SERVICE, .entry = &rp_rank_entry__descriptor,
 			  .one = true },
-	[RP_IMG_SUMS] = { .name = "REPRISE_SUMS", .prefix = "reprise-sums-", .suffix = IMG, .id = RP_IMG_DEC_ID,
-			  .magic = 0x52507331, .frame = RP_IMG_SERVICE, .entry = &rp_sums_entry__descriptor },
 	[RP_IMG_TASK] = { .name = "REPRISE_TASK", .prefix = "reprise-task-", .suffix = IMG, .id = RP_IMG_DEC_ID,
 			  .magic = 0x52507431, .frame = RP_IMG_SERVICE, .entry = &rp_task_entry__descriptor,
 			  .one = true },

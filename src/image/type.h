@@ -44,7 +44,6 @@ enum rp_img {
 	RP_IMG_STATS_RESTORE,
 	RP_IMG_IRMAP_CACHE,
 	RP_IMG_RANK,	    /* ours; id: pid */
-	RP_IMG_SUMS,	    /* ours; id: pages_id */
 	RP_IMG_TASK,	      /* ours; id: pid */
 	RP_IMG_COUNT,
 };
