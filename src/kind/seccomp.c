@@ -66,7 +66,7 @@ static int dump_filters(struct rp_dump *d, struct chains *c, struct rp_dthread *
 	bool has_prev = false;
 	uint32_t prev = 0;
 
-	for (unsigned i = count; i-- > 0;) { /* number 0 is the newest */
+	for (unsigned i = 0; i < count; i++) { /* number 0 is the oldest, whatever ptrace(2) says */
 		SeccompFilter *f = NULL;
 		size_t at;
 		int ret = read_filter(d, th->tid, i, &f);
