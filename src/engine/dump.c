@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "engine/dump_impl.h"
+#include "host/proc.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -144,19 +146,42 @@ static int refuse_child(struct rp_dump *d, struct rp_task *t, int child)
 			child, comm);
 }
 
+/* Collects what a dump that was killed may have left: the zombie of the helper in rp_tracee_snapshot(). 1: it was one. */
+static int collect_helper(struct rp_dump *d, struct rp_task *t, int child)
+{
+	const uint64_t args[6] = { (uint64_t)child, 0, __WALL | WNOHANG };
+	struct rp_proc_stat st;
+	struct rp_error ignored;
+	int64_t got = 0;
+	int ret;
+
+	if (rp_proc_stat_read(child, child, &st, &ignored) < 0 || st.state != 'Z' || st.exit_signal != 0 ||
+	    !rp_streq(st.comm, RP_SNAPSHOT_COMM))
+		return 0;
+	ret = rp_tracee_call(t->tracee, t->threads[0].tracee, SYS_wait4, args, &got, &d->err);
+	if (ret == 0)
+		ret = rp_tracee_disarm(t->tracee, t->threads[0].tracee, &d->err);
+	return ret < 0 ? ret : got == child;
+}
+
 static int check_children(struct rp_dump *d, struct rp_task *t)
 {
 	for (size_t i = 0; i < t->tracee->nthreads; i++) {
 		RP_AUTOFREE char *text = NULL;
-		char path[64];
+		char path[64], *next;
 		int ret;
 
 		snprintf(path, sizeof(path), "task/%d/children", t->tracee->threads[i]->tid);
 		ret = rp_read_file_at(t->proc_fd, path, PROC_TEXT_MAX, &text, NULL);
 		if (ret < 0)
 			return rp_error(&d->err, ret, "cannot read /proc/%d/%s: %s", t->pid, path, strerror(-ret));
-		if (isdigit((unsigned char)text[0]))
-			return refuse_child(d, t, atoi(text));
+		for (char *p = text; isdigit((unsigned char)*p); p = next + strspn(next, " ")) {
+			int child = (int)strtol(p, &next, 10);
+
+			ret = collect_helper(d, t, child);
+			if (ret <= 0)
+				return ret < 0 ? ret : refuse_child(d, t, child);
+		}
 	}
 	return 0;
 }
@@ -275,16 +300,48 @@ static void release(struct rp_dump *d, struct rp_task *t, bool stop)
 		d->opts->released(d->opts->released_arg);
 }
 
+/* Makes the copy-on-write child when that pays. 1: no child, copy from the process itself. */
+static int make_child(struct rp_dump *d, struct rp_task *t, struct rp_pages *pages, int *child)
+{
+	struct rp_error why = { "" };
+	int ret;
+
+	if (!rp_pages_wants_cow(pages))
+		return 1;
+	ret = rp_pages_hold(pages);
+	if (ret < 0)
+		return ret;
+	ret = rp_tracee_snapshot(t->tracee, t->threads[0].tracee, child, &why);
+	if (ret < 0) {
+		rp_info("pid %d: no copy-on-write child (%s): it stands still while its memory is copied", t->pid, why.text);
+		*child = -1;
+	}
+	/* Whatever came of it, the thread goes back to its own registers; a process that died says so here. */
+	if (rp_tracee_disarm(t->tracee, t->threads[0].tracee, &d->err) < 0)
+		return -ESRCH;
+	return ret < 0 ? 1 : 0;
+}
+
+/* Ends with the process running when it was asked for, with its memory in the pages file, and nothing committed. */
 static int stage_pages(struct rp_dump *d, struct rp_task *t, struct rp_pages *pages)
 {
-	uint64_t begin = rp_now_ns();
-	int ret = rp_pages_scan(pages);
+	int child = -1, ret = rp_shm_copy(d, t);
+	uint64_t begin;
 
 	if (ret == 0)
-		ret = rp_pages_copy_shared(pages);
+		ret = make_child(d, t, pages, &child);
+	if (ret < 0)
+		return ret;
+	if (child >= 0)
+		release(d, t, false);
+	d->stats.cow = child >= 0;
+	begin = rp_now_ns();
+	ret = rp_pages_scan(pages, child >= 0 ? child : t->pid);
 	if (ret == 0)
-		ret = rp_pages_copy(pages, t->pid);
+		ret = rp_pages_copy(pages, child >= 0 ? child : t->pid);
 	d->stats.page_ns = rp_now_ns() - begin;
+	if (child >= 0)
+		rp_tracee_snapshot_done(child);
 	return ret;
 }
 

@@ -25,13 +25,21 @@ int rp_rank_read(struct rp_dump *d, struct rp_task *t);
 /* Sorts out the lower half's threads of a stopped rank. 1: a thread of the application is inside the lower half now. */
 int rp_rank_threads(struct rp_dump *d, struct rp_task *t, const struct rp_tracee *tracee);
 
-/* dump_pages.c: one private address space into one pages file, shared objects into files of their own. */
+/* dump_shm.c: shared anonymous objects of the stopped process, each into a pages file of its own. */
+int rp_shm_copy(struct rp_dump *d, struct rp_task *t);
+int rp_put_pagemap(struct rp_dump *d, enum rp_img type, uint64_t id, uint64_t vaddr, uint64_t len);
+int rp_put_pagemap_head(struct rp_dump *d, enum rp_img type, uint64_t id, uint32_t pages_id);
+
+/* dump_pages.c: the private memory of the process into one pages file. */
 struct rp_pages;
 int rp_pages_new(struct rp_pages **out, struct rp_dump *d, struct rp_task *t); /* running: reserves room */
-int rp_pages_scan(struct rp_pages *p);	/* stopped: chooses what to copy */
-int rp_pages_copy(struct rp_pages *p, int from_pid); /* from the process, or from its copy-on-write child */
-int rp_pages_copy_shared(struct rp_pages *p); /* stopped: what a copy-on-write child would not hold still */
-int rp_pages_write(struct rp_pages *p);	/* pagemaps; cuts zero pages out */
+/* Is there so much that a copy-on-write child is worth making? */
+bool rp_pages_wants_cow(const struct rp_pages *p);
+/* Stopped, before a copy-on-write child is made: copies what the child would not have. */
+int rp_pages_hold(struct rp_pages *p);
+int rp_pages_scan(struct rp_pages *p, int pid); /* chooses what to copy, from the process or from its child */
+int rp_pages_copy(struct rp_pages *p, int pid);
+int rp_pages_write(struct rp_pages *p); /* pagemap; cuts zero pages out */
 void rp_pages_free(struct rp_pages *p);
 
 /* dump_write.c */

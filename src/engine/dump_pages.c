@@ -40,19 +40,28 @@ struct page_region {
 #define SCAN_REGIONS 1024
 #define MAX_WORKERS 4
 #define ZERO_WORTH_CUTTING (1UL << 20)
+#define COW_MIN (2UL << 20) /* less is copied as fast as a child is made */
+#define HELD_FLAGS (RP_VMF(DC) | RP_VMF(WF) | RP_VMF(HT)) /* not in a child, or not for sure (huge pages may run out) */
 
 /* A run of pages that is copied to a place of the pages file. */
 struct run {
 	uint64_t vaddr, len;
 	uint64_t off;
 	bool unreadable; /* no PROT_READ: through /proc/PID/mem, which may read it all the same */
-	bool shared_now; /* must be copied while the process stands still, whatever it is copied from */
+	const char *held; /* copied already, by rp_pages_hold(); NULL: from the process */
 };
 
 struct chunk {
 	uint64_t vaddr, off;
 	uint32_t len;
-	bool unreadable, shared_now;
+	bool unreadable;
+	const char *held;
+};
+
+/* Pages that a copy-on-write child would not have. */
+struct held {
+	uint64_t vaddr, len;
+	char *copy;
 };
 
 struct rp_pages {
@@ -66,10 +75,15 @@ struct rp_pages {
 		struct chunk *items;
 		size_t count, room;
 	} chunks;
+	struct {
+		struct held *items;
+		size_t count, room;
+	} held;
+	bool holds; /* rp_pages_hold() was called: its mappings are not scanned again */
 	uint32_t id;	   /* of the pages file */
 	uint64_t reserved; /* bytes of it */
 	uint64_t total;	   /* bytes chosen */
-	int fd;
+	int fd; /* borrowed */
 	char *map;
 	uint64_t map_len;
 	uint8_t *zero; /* one byte per chosen page: it is all zeros */
@@ -79,7 +93,6 @@ struct rp_pages {
 struct copy_job {
 	struct rp_pages *p;
 	int pid, mem_fd;
-	bool shared_now;
 	atomic_size_t next;
 	atomic_int failed;
 	atomic_ulong nzero;
@@ -110,6 +123,11 @@ static int map_file(struct rp_pages *p, uint64_t len)
 	return 0;
 }
 
+bool rp_pages_wants_cow(const struct rp_pages *p)
+{
+	return p->d->opts->after == RP_DUMP_LEAVE_RUNNING && !p->d->opts->no_cow && p->reserved >= COW_MIN;
+}
+
 int rp_pages_new(struct rp_pages **out, struct rp_dump *d, struct rp_task *t)
 {
 	struct rp_pages *p = calloc(1, sizeof(*p));
@@ -135,34 +153,35 @@ int rp_pages_new(struct rp_pages **out, struct rp_dump *d, struct rp_task *t)
 	p->reserved = bytes;
 	ret = map_file(p, bytes);
 	/* Faults are taken now, not while the process stands still. Only a hint. */
-	if (ret == 0 && p->map)
+	if (ret == 0 && p->map && !rp_pages_wants_cow(p))
 		madvise(p->map, p->map_len, MADV_POPULATE_WRITE);
 	return ret;
 }
 
-static int add_run(struct rp_pages *p, const struct rp_map *m, uint64_t start, uint64_t end)
+static int add_run(struct rp_pages *p, const struct rp_map *m, uint64_t start, uint64_t end, const char *held)
 {
 	bool unreadable = !(m->prot & PROT_READ);
-	bool now = m->vmflags & (RP_VMF(DC) | RP_VMF(WF));
 	struct run *last = p->runs.count ? &p->runs.items[p->runs.count - 1] : NULL;
 
 	if (start >= end)
 		return 0;
-	if (last && last->vaddr + last->len == start && last->unreadable == unreadable && last->shared_now == now) {
+	if (last && last->vaddr + last->len == start && last->unreadable == unreadable && !last->held && !held) {
 		last->len += end - start;
 	} else {
 		last = RP_ARRAY_PUSH(&p->runs);
 		if (!last)
 			return rp_error(&p->d->err, -ENOMEM, "out of memory");
 		*last = (struct run){ .vaddr = start, .len = end - start, .off = p->total, .unreadable = unreadable,
-				      .shared_now = now };
+				      .held = held };
 	}
 	p->total += end - start;
 	return 0;
 }
 
+static int hold_run(struct rp_pages *p, uint64_t start, uint64_t end);
+
 /* Pages of one mapping that hold something which its file (or nothing) does not. */
-static int scan_map(struct rp_pages *p, int pagemap, const struct rp_map *m, struct page_region *vec)
+static int scan_map(struct rp_pages *p, int pagemap, const struct rp_map *m, struct page_region *vec, bool hold)
 {
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg), .start = m->start, .end = m->end, .vec = (uintptr_t)vec, .vec_len = SCAN_REGIONS,
@@ -177,7 +196,8 @@ static int scan_map(struct rp_pages *p, int pagemap, const struct rp_map *m, str
 			return rp_error(&p->d->err, -errno, "cannot scan the pages of %#lx: %s", (unsigned long)m->start,
 					strerror(errno));
 		for (int i = 0; i < n; i++) {
-			int ret = add_run(p, m, vec[i].start, vec[i].end);
+			int ret = hold ? hold_run(p, vec[i].start, vec[i].end) :
+					 add_run(p, m, vec[i].start, vec[i].end, NULL);
 
 			if (ret < 0)
 				return ret;
@@ -203,7 +223,7 @@ static int make_chunks(struct rp_pages *p)
 			c->off = r->off + at;
 			c->len = (uint32_t)(r->len - at < CHUNK ? r->len - at : CHUNK);
 			c->unreadable = r->unreadable;
-			c->shared_now = r->shared_now;
+			c->held = r->held ? r->held + at : NULL;
 		}
 	}
 	return 0;
@@ -224,26 +244,94 @@ static int grow(struct rp_pages *p)
 	return map_file(p, p->total);
 }
 
-int rp_pages_scan(struct rp_pages *p)
+/* Copies pages of the stopped process into memory of ours. */
+static int hold_run(struct rp_pages *p, uint64_t start, uint64_t end)
 {
-	RP_AUTOCLOSE int pagemap = openat(p->t->proc_fd, "pagemap", O_RDONLY | O_CLOEXEC);
-	struct page_region *vec;
+	struct held *h = RP_ARRAY_PUSH(&p->held);
+	int ret;
+
+	if (!h)
+		return rp_error(&p->d->err, -ENOMEM, "out of memory");
+	*h = (struct held){ .vaddr = start, .len = end - start };
+	h->copy = mmap(NULL, h->len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (h->copy == MAP_FAILED) {
+		h->copy = NULL;
+		return rp_error(&p->d->err, -ENOMEM, "out of memory");
+	}
+	ret = rp_tracee_read(p->t->pid, start, h->copy, h->len);
+	if (ret == -EFAULT) { /* not readable */
+		RP_AUTOCLOSE int mem = openat(p->t->proc_fd, "mem", O_RDONLY | O_CLOEXEC);
+
+		ret = mem < 0 ? -errno : rp_pread_all(mem, h->copy, h->len, (off_t)start);
+	}
+	return ret < 0 ? rp_error(&p->d->err, ret, "cannot read the memory at %#lx: %s", (unsigned long)start,
+				  strerror(-ret)) : 0;
+}
+
+static int add_held(struct rp_pages *p, const struct rp_map *m)
+{
+	for (size_t i = 0; i < p->held.count; i++) {
+		const struct held *h = &p->held.items[i];
+		int ret = h->vaddr >= m->start && h->vaddr < m->end ?
+				  add_run(p, m, h->vaddr, h->vaddr + h->len, h->copy) : 0;
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int scan_maps(struct rp_pages *p, int pagemap, bool hold, struct page_region *vec)
+{
 	int ret = 0;
 
+	for (size_t i = 0; ret == 0 && i < p->t->nmaps; i++) {
+		const struct rp_map *m = &p->t->maps[i];
+
+		if (!is_saved(m) || (hold && !(m->vmflags & HELD_FLAGS)))
+			continue;
+		if (!hold)
+			p->d->stats.pages_scanned += (m->end - m->start) / PAGE;
+		if (!hold && p->holds && m->vmflags & HELD_FLAGS)
+			ret = add_held(p, m);
+		else if (m->save_all)
+			ret = hold ? hold_run(p, m->start, m->start + m->save_len) :
+				     add_run(p, m, m->start, m->start + m->save_len, NULL);
+		else
+			ret = scan_map(p, pagemap, m, vec, hold);
+	}
+	return ret;
+}
+
+static int scan(struct rp_pages *p, int pid, bool hold)
+{
+	RP_AUTOCLOSE int pagemap = -1;
+	struct page_region *vec;
+	char path[64];
+	int ret;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (pagemap < 0)
 		return rp_error(&p->d->err, -errno, "cannot open the pagemap: %s", strerror(errno));
 	vec = malloc(SCAN_REGIONS * sizeof(*vec));
 	if (!vec)
 		return rp_error(&p->d->err, -ENOMEM, "out of memory");
-	for (size_t i = 0; ret == 0 && i < p->t->nmaps; i++) {
-		const struct rp_map *m = &p->t->maps[i];
-
-		if (!is_saved(m))
-			continue;
-		p->d->stats.pages_scanned += (m->end - m->start) / PAGE;
-		ret = m->save_all ? add_run(p, m, m->start, m->start + m->save_len) : scan_map(p, pagemap, m, vec);
-	}
+	ret = scan_maps(p, pagemap, hold, vec);
 	free(vec);
+	return ret;
+}
+
+int rp_pages_hold(struct rp_pages *p)
+{
+	p->holds = true;
+	return scan(p, p->t->pid, true);
+}
+
+int rp_pages_scan(struct rp_pages *p, int pid)
+{
+	int ret = scan(p, pid, false);
+
 	if (ret == 0)
 		ret = make_chunks(p);
 	if (ret == 0)
@@ -272,8 +360,12 @@ static int copy_chunk(struct copy_job *j, const struct chunk *c)
 	char *to = j->p->map + c->off;
 	int ret = -EFAULT;
 
-	if (!c->unreadable)
+	if (c->held) {
+		memcpy(to, c->held, c->len);
+		ret = 0;
+	} else if (!c->unreadable) {
 		ret = rp_tracee_read(j->pid, c->vaddr, to, c->len);
+	}
 	if (ret == -EFAULT)
 		ret = rp_pread_all(j->mem_fd, to, c->len, (off_t)c->vaddr);
 	if (ret < 0)
@@ -297,8 +389,6 @@ static void *copy_worker(void *arg)
 
 		if (i >= j->p->chunks.count)
 			break;
-		if (j->p->chunks.items[i].shared_now != j->shared_now)
-			continue;
 		ret = copy_chunk(j, &j->p->chunks.items[i]);
 		if (ret < 0) {
 			j->failed_at = j->p->chunks.items[i].vaddr;
@@ -320,10 +410,10 @@ static unsigned worker_count(const struct rp_pages *p)
 	return n;
 }
 
-static int copy_some(struct rp_pages *p, int pid, bool shared_now)
+int rp_pages_copy(struct rp_pages *p, int pid)
 {
 	RP_AUTOCLOSE int mem_fd = -1;
-	struct copy_job job = { .p = p, .pid = pid, .shared_now = shared_now };
+	struct copy_job job = { .p = p, .pid = pid };
 	pthread_t threads[64];
 	unsigned n = worker_count(p), started = 0;
 	char path[64];
@@ -348,101 +438,6 @@ static int copy_some(struct rp_pages *p, int pid, bool shared_now)
 		return rp_error(&p->d->err, atomic_load(&job.failed), "cannot read the memory at %#lx: %s",
 				(unsigned long)job.failed_at, strerror(-atomic_load(&job.failed)));
 	return 0;
-}
-
-int rp_pages_copy(struct rp_pages *p, int from_pid)
-{
-	return copy_some(p, from_pid, false);
-}
-
-/* ---- shared anonymous memory: whole objects, read through /proc/PID/map_files ---- */
-
-static int put_pagemap(struct rp_dump *d, enum rp_img type, uint64_t id, uint64_t vaddr, uint64_t len)
-{
-	PagemapEntry e;
-
-	rp_pagemap_entry_init(&e, vaddr, len / PAGE, RP_PE_PRESENT);
-	return rp_writer_put(d->writer, type, id, &e, &d->err);
-}
-
-static int put_head(struct rp_dump *d, enum rp_img type, uint64_t id, uint32_t pages_id)
-{
-	PagemapHead head = PAGEMAP_HEAD__INIT;
-
-	head.pages_id = pages_id;
-	return rp_writer_put(d->writer, type, id, &head, &d->err);
-}
-
-/* Copies the parts of a file in memory that hold data. */
-static int copy_object(struct rp_pages *p, int fd, uint64_t size, uint64_t shmid, uint32_t pages_id)
-{
-	struct rp_dump *d = p->d;
-	static const size_t step = 1U << 20;
-	char *buf = malloc(step);
-	uint64_t used = 0;
-	off_t data = 0, hole;
-	int out, ret = put_head(d, RP_IMG_PAGEMAP_SHMEM, shmid, pages_id);
-
-	if (ret == 0)
-		ret = rp_writer_pages(d->writer, pages_id, 0, &out, &d->err);
-	if (!buf)
-		ret = rp_error(&d->err, -ENOMEM, "out of memory");
-	while (ret == 0 && (data = lseek(fd, data, SEEK_DATA)) >= 0 && (uint64_t)data < size) {
-		data &= ~(off_t)(PAGE - 1);
-		hole = lseek(fd, data, SEEK_HOLE);
-		if (hole < 0)
-			hole = (off_t)size;
-		hole = (hole + (off_t)PAGE - 1) & ~(off_t)(PAGE - 1);
-		ret = put_pagemap(d, RP_IMG_PAGEMAP_SHMEM, shmid, (uint64_t)data, (uint64_t)(hole - data));
-		for (; ret == 0 && data < hole; data += (off_t)step) {
-			size_t n = (uint64_t)(hole - data) < step ? (size_t)(hole - data) : step;
-
-			memset(buf, 0, n);
-			ret = rp_pread_all(fd, buf, n, data);
-			if (ret == -ENODATA) /* the last page may be cut short by the size */
-				ret = 0;
-			if (ret == 0)
-				ret = rp_pwrite_all(out, buf, n, (off_t)used);
-			used += n;
-			if (ret < 0)
-				rp_error(&d->err, ret, "cannot copy shared memory: %s", strerror(-ret));
-		}
-		data = hole;
-	}
-	free(buf);
-	d->stats.pages_written += used / PAGE;
-	d->stats.image_bytes += used;
-	return ret < 0 ? ret : rp_writer_pages_end(d->writer, pages_id, used, &d->err);
-}
-
-static int copy_shm(struct rp_pages *p, const struct rp_map *m, uint32_t pages_id)
-{
-	RP_AUTOCLOSE int fd = -1;
-	struct stat st;
-	char path[64];
-
-	snprintf(path, sizeof(path), "map_files/%lx-%lx", (unsigned long)m->start, (unsigned long)m->end);
-	fd = openat(p->t->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return rp_error(&p->d->err, -errno, "cannot open the shared memory at %#lx: %s", (unsigned long)m->start,
-				strerror(errno));
-	return copy_object(p, fd, (uint64_t)st.st_size, m->file_id, pages_id);
-}
-
-int rp_pages_copy_shared(struct rp_pages *p)
-{
-	int ret = copy_some(p, p->t->pid, true);
-
-	for (size_t i = 0; ret == 0 && i < p->t->nmaps; i++) {
-		const struct rp_map *m = &p->t->maps[i];
-		bool first = !m->lower && m->what == RP_MAP_SHM;
-
-		for (size_t j = 0; first && j < i; j++)
-			first = p->t->maps[j].what != RP_MAP_SHM || p->t->maps[j].file_id != m->file_id;
-		if (first)
-			ret = copy_shm(p, m, p->d->next_pages_id++);
-	}
-	return ret;
 }
 
 /* ---- after the process was let go ---- */
@@ -481,7 +476,7 @@ static int put_run(struct rp_pages *p, const struct run *r)
 		while (at < r->len && !p->zero[page + at / PAGE])
 			at += PAGE;
 		if (at > first)
-			ret = put_pagemap(p->d, RP_IMG_PAGEMAP, id, r->vaddr + first, at - first);
+			ret = rp_put_pagemap(p->d, RP_IMG_PAGEMAP, id, r->vaddr + first, at - first);
 		while (at < r->len && p->zero[page + at / PAGE])
 			at += PAGE;
 	}
@@ -491,7 +486,7 @@ static int put_run(struct rp_pages *p, const struct run *r)
 int rp_pages_write(struct rp_pages *p)
 {
 	struct rp_dump *d = p->d;
-	int ret = put_head(d, RP_IMG_PAGEMAP, (uint64_t)p->t->pid, p->id);
+	int ret = rp_put_pagemap_head(d, RP_IMG_PAGEMAP, (uint64_t)p->t->pid, p->id);
 
 	if (p->total > 0)
 		cut_zeros(p);
@@ -508,6 +503,10 @@ void rp_pages_free(struct rp_pages *p)
 		return;
 	if (p->map)
 		munmap(p->map, p->map_len);
+	for (size_t i = 0; i < p->held.count; i++)
+		if (p->held.items[i].copy)
+			munmap(p->held.items[i].copy, p->held.items[i].len);
+	free(p->held.items);
 	free(p->runs.items);
 	free(p->chunks.items);
 	free(p->zero);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
+#include "tracee/code.h"
 #include "tracee/sigframe.h"
 #include "tracee/stop.h"
 #include "tracee/tracee.h"
@@ -16,12 +17,20 @@
 #define CALL_TIMEOUT_MS 10000
 #define RED_ZONE 128
 #define HANDLER_ROOM 16384 /* stack that a handler may need that runs before all signals are blocked */
-#define CODE_SIZE 16
+#define CODE_SIZE 64
 #define MAPS_MAX (256U << 20)
 
-/* syscall; mov $__NR_rt_sigreturn,%eax; syscall; int3 ... */
-static const uint8_t code_bytes[CODE_SIZE] = { 0x0f, 0x05, 0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f,
-					       0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc };
+/* Each block begins with the `syscall` that is carried out and goes on to what an abandoned thread does after it. */
+static const uint8_t code_bytes[CODE_SIZE] = {
+	/* RP_CODE_CALL: syscall; mov $__NR_rt_sigreturn,%eax; syscall */
+	0x0f, 0x05, 0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+	/* RP_CODE_CLONE: syscall; test %eax,%eax; jz 1f; mov $__NR_rt_sigreturn,%eax; syscall;
+	 * 1: xor %edi,%edi; mov $__NR_exit_group,%eax; syscall */
+	0x0f, 0x05, 0x85, 0xc0, 0x74, 0x07, 0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05, 0x31, 0xff, 0xb8,
+	0xe7, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+	/* RP_CODE_CHILD: syscall; xor %edi,%edi; mov $__NR_exit_group,%eax; syscall */
+	0x0f, 0x05, 0x31, 0xff, 0xb8, 0xe7, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+};
 
 struct region {
 	uint64_t start, end;
@@ -207,10 +216,11 @@ static int set_mask(struct rp_tracee_thread *th, uint64_t mask, struct rp_error 
 }
 
 /* Registers that carry out a call at the injected instructions. orig_rax < 0: not a system call to be restarted. */
-static void call_regs(const struct rp_tracee *t, const struct rp_tracee_thread *th, struct user_regs_struct *r)
+static void call_regs(const struct rp_tracee *t, const struct rp_tracee_thread *th, enum rp_code code,
+		      struct user_regs_struct *r)
 {
 	*r = th->regs;
-	r->rip = t->code;
+	r->rip = t->code + code;
 	r->rsp = t->scratch + RP_SCRATCH_DATA + sizeof(uint64_t);
 	r->orig_rax = (unsigned long)-1;
 	r->eflags &= ~0x500UL; /* no trap, direction up */
@@ -237,7 +247,7 @@ int rp_tracee_arm(struct rp_tracee *t, struct rp_tracee_thread *th, struct rp_er
 		return rp_error(err, ret, "pid %d: cannot write its stack: %s", t->pid, strerror(-ret));
 	/* Registers first, the mask after them: the frame undoes both, and only a thread whose registers lead to the frame
 	 * gets there. Before a call is chosen the injected instruction is a getpid. */
-	call_regs(t, th, &r);
+	call_regs(t, th, RP_CODE_CALL, &r);
 	r.rax = 39;
 	ret = set_regs(th, &r, err);
 	if (ret < 0)
@@ -269,15 +279,13 @@ static int run_to_syscall(struct rp_tracee_thread *th, struct rp_error *err)
 	return rp_error(err, -ETIMEDOUT, "thread %d: no end of stops during an injected call", th->tid);
 }
 
-int rp_tracee_call(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, const uint64_t args[6], int64_t *ret,
-		   struct rp_error *err)
+int rp_code_run(struct rp_tracee *t, struct rp_tracee_thread *th, enum rp_code block, long nr, const uint64_t args[6],
+		int64_t *ret, struct rp_error *err)
 {
 	struct user_regs_struct r;
-	int code = rp_tracee_arm(t, th, err);
+	int code;
 
-	if (code < 0)
-		return code;
-	call_regs(t, th, &r);
+	call_regs(t, th, block, &r);
 	r.rax = (unsigned long)nr;
 	r.rdi = args[0];
 	r.rsi = args[1];
@@ -295,6 +303,14 @@ int rp_tracee_call(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, co
 		return rp_error(err, -errno, "thread %d: cannot read registers: %s", th->tid, strerror(errno));
 	*ret = (int64_t)r.rax;
 	return 0;
+}
+
+int rp_tracee_call(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, const uint64_t args[6], int64_t *ret,
+		   struct rp_error *err)
+{
+	int code = rp_tracee_arm(t, th, err);
+
+	return code < 0 ? code : rp_code_run(t, th, RP_CODE_CALL, nr, args, ret, err);
 }
 
 int rp_tracee_call_data(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, const uint64_t args[6], const void *in,

@@ -61,7 +61,7 @@ struct rp_tracee {
 	uint64_t freeze_begin_ns; /* CLOCK_MONOTONIC when the first thread was asked to stop */
 	int timerslack_ns; /* of the tracer's thread before; 0: not changed */
 	/* Injection; 0 until the first rp_tracee_arm() */
-	uint64_t code;	  /* address of `syscall; mov $15,%eax; syscall` in the process */
+	uint64_t code;	  /* injected instructions, see code.h */
 	uint64_t scratch; /* memory that nothing in the process uses: data area, then the signal frame */
 	size_t scratch_len;
 	bool scratch_zero; /* was zero and is zeroed again */
@@ -123,5 +123,20 @@ int rp_tracee_call_data(struct rp_tracee *t, struct rp_tracee_thread *th, long n
 /* Back to the stop with the thread's own registers and mask; an interrupted system call will be restarted by the kernel
  * itself. No-op when the thread is not armed. */
 int rp_tracee_disarm(struct rp_tracee *t, struct rp_tracee_thread *th, struct rp_error *err);
+
+/* ---- a copy of the process's memory (snapshot.c) ---- */
+
+/* Makes a copy-on-write child of the stopped process that holds its private memory as it is now. It never runs: it is
+ * traced, stopped, and ends by itself when its tracer dies. It has no descriptors, belongs to no process group of the
+ * process, and its parent is whoever adopts orphans; the process itself never sees it. Ranges marked DONTFORK or
+ * WIPEONFORK and shared memory are not in it. th must be disarmed or armed as for a call.
+ * -ENOMEM, -EAGAIN: the system does not allow another copy; -ENOTSUP: the process adopts orphans itself. */
+int rp_tracee_snapshot(struct rp_tracee *t, struct rp_tracee_thread *th, int *out_pid, struct rp_error *err);
+
+/* Ends such a child. */
+void rp_tracee_snapshot_done(int pid);
+
+/* Name of the helper that a dumper killed during rp_tracee_snapshot() may leave behind as a zombie child. */
+#define RP_SNAPSHOT_COMM "reprise-copy"
 
 #endif

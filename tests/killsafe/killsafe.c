@@ -9,6 +9,7 @@
  * STRIDE: only every STRIDE-th system call (default 1). KILLSAFE_SECONDS in the environment ends the test after that time,
  * KILLSAFE_FIRST is the first system call (both for parts of a long test).
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -79,6 +80,45 @@ static bool is_victim_well(int pid, const char *when)
 		return false;
 	}
 	return true;
+}
+
+/* Is there a process of this name that is more than a zombie? */
+static int find_running(const char *name)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	int found = 0;
+
+	while (dir && !found && (e = readdir(dir)) != NULL) {
+		char path[300], comm[64] = "", state = '?';
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/stat", e->d_name);
+		f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+		if (!f)
+			continue;
+		if (fscanf(f, "%*d (%63[^)]) %c", comm, &state) == 2 && strcmp(comm, name) == 0 && state != 'Z' && state != 'X')
+			found = atoi(e->d_name);
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* A copy-on-write child of a tracer that was killed ends by itself. */
+static bool is_nothing_left(const char *when)
+{
+	int pid = 0;
+
+	for (int i = 0; i < 100; i++) {
+		pid = find_running(RP_SNAPSHOT_COMM);
+		if (!pid)
+			return true;
+		nap_ms(50);
+	}
+	fprintf(stderr, "%s: the copy, process %d, still runs\n", when, pid);
+	return false;
 }
 
 /* What the tracer under test does when it is our own code. */
@@ -220,7 +260,7 @@ static int run(long stride)
 		}
 		snprintf(when, sizeof(when), "tracer %s system call %ld (number %ld)", ended ? "ended before" : "killed at", n,
 			 nr);
-		if (!is_victim_well(victim, when)) {
+		if (!is_victim_well(victim, when) || !is_nothing_left(when)) {
 			kill(victim, SIGKILL);
 			return 1;
 		}

@@ -102,6 +102,22 @@ static void on_timer(int sig)
 	page->signals++;
 }
 
+/* Memory enough for a dump to use a copy-on-write child; the pattern moves on with each round. */
+#define WORDS (1UL << 20)
+static uint64_t *memory;
+
+static void turn_memory(uint64_t round)
+{
+	for (uint64_t i = round % 64; i < WORDS; i += 512) {
+		uint64_t want = round / 64 * 0x9e3779b97f4a7c15UL + (round / 64 ? i : 0);
+
+		if (memory[i] != want)
+			complain("memory at word %lu: %#lx, want %#lx", (unsigned long)i, (unsigned long)memory[i],
+				 (unsigned long)want);
+		memory[i] = (round / 64 + 1) * 0x9e3779b97f4a7c15UL + i;
+	}
+}
+
 static void run_regs(void)
 {
 	struct sigaction sa = { .sa_handler = on_timer, .sa_flags = SA_RESTART };
@@ -121,6 +137,7 @@ static void run_regs(void)
 			if (spin_registers(20000) != 0)
 				complain("registers have changed");
 		check_mask(VICTIM_REGS);
+		turn_memory(seq);
 		if (write(pipe_fds[1], &seq, sizeof(seq)) != sizeof(seq))
 			complain("write to the pipe: %s", strerror(errno));
 		seq++;
@@ -221,7 +238,8 @@ int victim_main(const char *path)
 		return 1;
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
-	if (page == MAP_FAILED)
+	memory = mmap(NULL, WORDS * sizeof(*memory), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (page == MAP_FAILED || memory == MAP_FAILED)
 		return 1;
 	for (long i = 1; i < VICTIM_THREADS; i++)
 		if (pthread_create(&threads[i], NULL, run, (void *)i) != 0)
