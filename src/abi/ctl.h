@@ -80,10 +80,20 @@ struct rp_ctl {
 	uint32_t nslots;
 	uint32_t request; /* futex; odd: a checkpoint attempt is on */
 	uint32_t bell;	  /* futex; a rank that changed its state adds one and wakes the agent */
-	uint32_t agent_pid;
+	uint32_t agent_pid;  /* a robust futex of the agent: the kernel adds RP_CTL_OWNER_DIED when the agent ends */
 	uint32_t agent_gone; /* 1: the agent ended; the job can no longer be checkpointed */
 	/* slots from offset 4096, RP_SLOT_STRIDE apart */
 };
+
+#define RP_CTL_OWNER_DIED 0x40000000U /* FUTEX_OWNER_DIED */
+
+/* Has the agent ended, by itself or by SIGKILL? Then nobody will ever resume a parked rank. */
+static inline int rp_ctl_is_orphaned(const struct rp_ctl *ctl)
+{
+	const volatile struct rp_ctl *c = ctl;
+
+	return c->agent_gone || (c->agent_pid & RP_CTL_OWNER_DIED);
+}
 
 static inline struct rp_slot *rp_ctl_slot(struct rp_ctl *ctl, uint32_t i)
 {

@@ -219,7 +219,7 @@ static int attempt_over(const struct rp_ctl *ctl, const struct rp_slot *slot)
 {
 	const volatile struct rp_ctl *c = ctl;
 
-	return c->request != control.attempt || c->agent_gone ||
+	return c->request != control.attempt || rp_ctl_is_orphaned(ctl) ||
 	       (*(const volatile uint32_t *)&slot->command_seq != control.echo &&
 		*(const volatile uint32_t *)&slot->command == RP_CMD_RESUME);
 }
@@ -376,11 +376,11 @@ uint32_t rp_control(struct rp_arena *arena)
 		return 0;
 	request = __atomic_load_n(&ctl->request, __ATOMIC_ACQUIRE);
 	if (control.phase == IDLE) {
-		if (!(request & 1) || request == control.served || ctl->agent_gone)
+		if (!(request & 1) || request == control.served || rp_ctl_is_orphaned(ctl))
 			return 0;
 		return begin(ctl, slot, request);
 	}
-	if (request != control.attempt || *(volatile uint32_t *)&ctl->agent_gone)
+	if (request != control.attempt || rp_ctl_is_orphaned(ctl))
 		return resume(ctl, slot);
 	seq = __atomic_load_n(&slot->command_seq, __ATOMIC_ACQUIRE);
 	if (seq != control.echo) {
@@ -402,9 +402,7 @@ void rp_control_restarted(void)
 	control.phase = IDLE;
 	control.served = 0;
 	control.gate_ready = 0;
-	if (!control.locked) /* quiet without a drain: replay inherited a free lock */
-		rp_lock();
-	control.locked = 1;
+	control.locked = 1; /* replay inherited it, held or not */
 	unlock();
 	rp_gate_open();
 }

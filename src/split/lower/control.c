@@ -54,7 +54,7 @@ static void answer_alone(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t requ
 {
 	uint32_t command = slot->command;
 
-	if (!(request & 1) || (seq != slot->echo && command == RP_CMD_RESUME))
+	if (!(request & 1) || rp_ctl_is_orphaned(ctl) || (seq != slot->echo && command == RP_CMD_RESUME))
 		publish(ctl, slot, RP_RANK_RUNNING, seq);
 	else if (seq != slot->echo && command == RP_CMD_DRAIN)
 		publish(ctl, slot, RP_RANK_DRAINED, seq);
