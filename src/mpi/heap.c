@@ -68,6 +68,10 @@ void rp_unlock(void)
 
 void rp_lock_inherit(void)
 {
+	if (!rp_stub.lock) {
+		rp_lock();
+		return;
+	}
 	__atomic_store_n(&rp_stub.lock_owner, lock_self(), __ATOMIC_RELAXED);
 }
 

@@ -285,7 +285,7 @@ RP_HIDE char *rp_heap_strdup(const char *s);
  * lower library or of the application, except by the control thread (see above). */
 RP_HIDE void rp_lock(void);
 RP_HIDE void rp_unlock(void);
-/* After a restart: the lock is held by a thread of the former incarnation; from now on by the caller. */
+/* After a restart: the lock is held by a thread of the former incarnation (or free); from now on by the caller. */
 RP_HIDE void rp_lock_inherit(void);
 
 /* ---- object.c ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * usage: objects [SECONDS]
- * Makes every kind of MPI object that is carried across a restart, waits SECONDS (a checkpoint and a restart may come in
- * between), then uses every one of them. What it prints is the same natively, under Reprise, and after any number of
+ * usage: objects [SECONDS [TIMES]]
+ * Makes every kind of MPI object that is carried across a restart; says READY and waits SECONDS (a checkpoint and a restart
+ * may come in between), then uses communicators and groups, TIMES times; then uses everything. What it prints is the same natively, under Reprise, and after any number of
  * restarts. Rank 0 prints for all, in order of rank. Needs at least 4 ranks.
  */
 #include <mpi.h>
@@ -178,6 +178,7 @@ static void use_comms(void)
 	char name[MPI_MAX_OBJECT_NAME];
 	int n, sum = 0, all = 1, value = rank;
 	MPI_Errhandler e;
+	MPI_Comm again;
 
 	show_comm("dup", dup);
 	show_comm("odd", odd);
@@ -203,9 +204,10 @@ static void use_comms(void)
 	MPI_Comm_call_errhandler(named, MPI_ERR_OTHER);
 	say("errors %d", errors_seen);
 	/* new ones from old ones: the keys go on counting alike */
-	show_comm("dup of dup", (MPI_Comm_dup(dup, &merged), merged));
-	MPI_Comm_free(&merged);
-	say("freed is null: %d", merged == MPI_COMM_NULL);
+	MPI_Comm_dup(dup, &again);
+	show_comm("dup of dup", again);
+	MPI_Comm_free(&again);
+	say("freed is null: %d", again == MPI_COMM_NULL);
 }
 
 /* ---- groups ---- */
@@ -534,7 +536,7 @@ static void use_rest(void)
 
 static void free_all(void)
 {
-	MPI_Comm *comms[] = { &dup, &odd, &node, &made, &by_group, &cart_row, &cart, &graph, &dist, &adjacent, &inter, &named };
+	MPI_Comm *comms[] = { &dup, &odd, &node, &made, &by_group, &cart_row, &cart, &graph, &dist, &adjacent, &inter, &merged, &named };
 
 	MPI_Errhandler_free(&counting);
 	for (size_t i = 0; i < sizeof(comms) / sizeof(comms[0]); i++)
@@ -566,7 +568,7 @@ static int at_end(MPI_Comm comm, int key, void *value, void *extra)
 int main(int argc, char **argv)
 {
 	struct timespec nap = { .tv_sec = argc > 1 ? atoi(argv[1]) : 0 };
-	int key;
+	int key, times = argc > 2 ? atoi(argv[2]) : 1;
 
 	cart_row = MPI_COMM_NULL;
 	MPI_Init(&argc, &argv);
@@ -582,13 +584,13 @@ int main(int argc, char **argv)
 	make_ops();
 	make_attributes();
 	make_rest();
-	if (nap.tv_sec) {
-		if (!rank)
+	for (int i = 0; i < times; i++) {
+		if (nap.tv_sec && !rank)
 			fprintf(stderr, "READY\n");
 		nanosleep(&nap, NULL);
+		use_comms();
+		use_groups();
 	}
-	use_comms();
-	use_groups();
 	use_types();
 	use_ops();
 	use_attributes();
