@@ -8,7 +8,7 @@ WERROR ?= false
 MESON_ARGS ?=
 TEST_ARGS ?=
 
-.PHONY: all configure check check-long demo install clean setup-build setup-check setup-demo
+.PHONY: all configure check check-long demo install format clean setup-build setup-check setup-demo
 
 all: configure
 	ninja -C $(BUILD)
@@ -35,6 +35,9 @@ demo: setup-demo all
 
 install: all
 	meson install -C $(BUILD) --no-rebuild
+
+format:
+	git ls-files "*.c" "*.h" | xargs clang-format -i
 
 clean:
 	rm -rf $(BUILD)
