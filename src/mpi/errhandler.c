@@ -60,11 +60,9 @@ int rp_win_error(struct rp_win *win, int rc)
 
 int rp_file_error(struct rp_file *file, int rc)
 {
-	struct rp_errhandler *e = file ? file->errhandler : NULL;
-
-	if (!e)
-		e = RP_F(MPI_FILE_NULL)->errhandler;
-	return e ? run(e, file, rc) : rc;
+	if (!file)
+		file = RP_F(MPI_FILE_NULL); /* holds the default: also that of a file that could not be opened */
+	return run(file->errhandler, file, rc);
 }
 
 int rp_comm_raise(struct rp_comm *c, int code, const char *function)

@@ -168,6 +168,8 @@ class Body:
                 (self.request, self.request, self.request, kind, self.f.name, 'RP_C(%s)' % comm if comm else 'NULL')]
 
     def error(self):
+        if self.cls == 'io' and not self.f.first('MPI_File'):
+            return 'rp_file_error(NULL, rc)'
         for handle, name in (('MPI_Comm', 'comm'), ('MPI_Win', 'win'), ('MPI_File', 'file')):
             v = self.f.first(handle)
             if v:
