@@ -3,6 +3,7 @@
  * Two ranks on the small stub: callbacks, signal handlers and threads while the lower half works, each on the right FS; a
  * jump out of a handler that interrupted the lower half. Prints "switches: ok" or what went wrong.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -56,6 +57,39 @@ static void *thread(void *arg)
 	return NULL;
 }
 
+static void *short_thread(void *arg)
+{
+	int rank;
+
+	MPI_Comm_rank(mini_world(), &rank);
+	return arg;
+}
+
+static int count_tasks(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	int n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* Threads that come and go do not leave a twin each behind. */
+static void many_threads(void)
+{
+	int before = count_tasks();
+	pthread_t thread;
+
+	for (int i = 0; i < 200; i++) {
+		pthread_create(&thread, NULL, short_thread, NULL);
+		pthread_join(thread, NULL);
+	}
+	wrong += count_tasks() > before + 2;
+}
+
 /* Local calls only: a jump out of one leaves nothing half done between the ranks. */
 static void jump_about(void)
 {
@@ -99,6 +133,7 @@ int main(int argc, char **argv)
 		pthread_create(&threads[i], NULL, thread, (void *)(intptr_t)i);
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
+	many_threads();
 	wrong += !alarms || !calls || jumps != 20;
 	printf("switches: %s (%d wrong, %d alarms, %d callbacks, %d jumps)\n", wrong ? "WRONG" : "ok", wrong, alarms, calls, jumps);
 	MPI_Barrier(mini_world());

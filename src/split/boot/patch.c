@@ -32,8 +32,11 @@ int rp_thunk_wants(long nr)
 	return nr >= 0 && nr < 512 && rp_thunk_set[nr / 64] >> nr % 64 & 1;
 }
 
+/* The pool begins with a far jump to the common part; thunks and sites need only reach the pool. */
 void rp_patch_init(void)
 {
+	static const uint8_t to_common[] = { 0xff, 0x25, 0, 0, 0, 0 }; /* jmp *0(%rip) */
+	uint64_t common = (uint64_t)rp_thunk_common;
 	long r;
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
@@ -42,6 +45,9 @@ void rp_patch_init(void)
 	if (rp_is_error(r))
 		rp_die_with(125, "cannot map the thunks", NULL, r);
 	thunk_next = (uint8_t *)RP_ARENA_THUNKS;
+	memcpy(thunk_next, to_common, sizeof(to_common));
+	memcpy(thunk_next + sizeof(to_common), &common, sizeof(common));
+	thunk_next += 16;
 }
 
 static uint8_t *emit_jump(uint8_t *p, const void *to)
@@ -64,7 +70,7 @@ static void patch_site(uint8_t *site, unsigned len, unsigned before, unsigned af
 	p += before;
 	*p++ = 0x48, *p++ = 0x8d, *p++ = 0x0d; /* lea 7(%rip), %rcx: behind the syscall below */
 	*p++ = 7, *p++ = 0, *p++ = 0, *p++ = 0;
-	p = emit_jump(p, (const void *)rp_thunk_common);
+	p = emit_jump(p, (const void *)RP_ARENA_THUNKS);
 	*p++ = 0x0f, *p++ = 0x05;
 	memcpy(p, site + len - after, after);
 	p += after;

@@ -55,7 +55,7 @@ static int check_file(const char *path)
 
 static int exec_again(const char *path, char *const argv[], char *const envp[])
 {
-	static char rank[] = "rank", entered[] = "--entered", argv0[] = "--argv0", end[] = "--", none[] = "";
+	static char rank[] = "rank", entered[] = "--entered", argv0[] = "--argv0", no_agent[] = "--no-agent", end[] = "--", none[] = "";
 	const char *reprise = rp_launch_str(rp_launch(), rp_launch()->reprise);
 	char **v, here[PATH_MAX];
 	size_t n = 0, k = 0;
@@ -70,10 +70,12 @@ static int exec_again(const char *path, char *const argv[], char *const envp[])
 	}
 	while (argv && argv[n])
 		n++;
-	v = alloca((n + 9) * sizeof(*v));
+	v = alloca((n + 10) * sizeof(*v));
 	v[k++] = (char *)reprise;
 	v[k++] = rank;
 	v[k++] = entered;
+	if (rp_launch()->agent_fd < 0)
+		v[k++] = no_agent;
 	v[k++] = argv0;
 	v[k++] = n ? argv[0] : none;
 	v[k++] = end;
