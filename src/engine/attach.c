@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETRY_STEP_MS 10
 
 /* What /proc/ID/stat says. comm may hold anything, so the fields are counted from the last ')'. */
 struct holder {
@@ -109,11 +108,14 @@ static int look_at_id(int id, bool groups, struct rp_error *err)
 			id == getpid() ? ", the restore itself: start it again" : "");
 }
 
-static void pause_ms(int ms)
+/* A zombie mostly goes at once, sometimes after a second: short steps first. Returns the new sum of milliseconds. */
+static int pause_after(int waited)
 {
-	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	int ms = waited < 50 ? 1 : 10;
+	struct timespec ts = { .tv_nsec = ms * 1000000L };
 
 	nanosleep(&ts, NULL);
+	return waited + ms;
 }
 
 static pid_t clone_once(pid_t want, bool sibling, int *out_pidfd)
@@ -143,7 +145,7 @@ pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, struct rp_error 
 {
 	struct rp_error holder = { "" };
 
-	for (int waited = 0;; waited += RETRY_STEP_MS) {
+	for (int waited = 0;;) {
 		int pidfd = -1, rc;
 		pid_t pid = clone_once(want, sibling, &pidfd);
 
@@ -160,7 +162,7 @@ pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, struct rp_error 
 		rc = look_at_id(want, true, &holder);
 		if (rc < 0 || waited >= RP_ATTACH_RETRY_MS)
 			return rp_error(err, -EEXIST, "%s", holder.text[0] ? holder.text : "the wanted pid is taken");
-		pause_ms(RETRY_STEP_MS);
+		waited = pause_after(waited);
 	}
 }
 
@@ -172,10 +174,8 @@ int rp_attach_ids_free(const int *ids, size_t count, struct rp_error *err)
 		struct rp_error holder = { "" };
 		int rc;
 
-		while ((rc = look_at_id(ids[i], false, &holder)) == 1 && waited < RP_ATTACH_RETRY_MS) {
-			pause_ms(RETRY_STEP_MS);
-			waited += RETRY_STEP_MS;
-		}
+		while ((rc = look_at_id(ids[i], false, &holder)) == 1 && waited < RP_ATTACH_RETRY_MS)
+			waited = pause_after(waited);
 		if (rc)
 			return rp_error(err, -EEXIST, "%s", holder.text);
 	}
