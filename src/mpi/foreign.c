@@ -55,6 +55,17 @@ void rp_foreign_freed(void *object)
 	rp_object_unref(object);
 }
 
+void rp_foreign_counted(const char *made_by)
+{
+	rp_stub.tool_by = made_by;
+	__atomic_add_fetch(&rp_stub.tool_sessions, 1, __ATOMIC_RELAXED);
+}
+
+void rp_foreign_uncounted(void)
+{
+	__atomic_sub_fetch(&rp_stub.tool_sessions, 1, __ATOMIC_RELAXED);
+}
+
 /* ---- the tool interface: its handles are the lower library's; an MPI handle is handed to it by address ---- */
 
 RP_EXPORT int PMPI_T_init_thread(int required, int *provided)
@@ -77,7 +88,7 @@ RP_EXPORT int PMPI_T_cvar_handle_alloc(int index, void *object, MPI_T_cvar_handl
 	int rc = rp_lower.MPI_T_cvar_handle_alloc(index, object ? &lower : NULL, handle, count);
 
 	if (rc == MPI_SUCCESS)
-		__atomic_add_fetch(&rp_stub.tool_sessions, 1, __ATOMIC_RELAXED);
+		rp_foreign_counted("MPI_T_cvar_handle_alloc");
 	rp_leave(t);
 	return rc;
 }

@@ -189,9 +189,9 @@ class Body:
         enter, leave = self.enter()
         call = 'rp_lower.%s(%s);' % (f.name, ', '.join(self.args))
         if self.keys.get('alive') is not None:
-            self.done.append('__atomic_add_fetch(&rp_stub.tool_sessions, 1, __ATOMIC_RELAXED);')
+            self.done.append('rp_foreign_counted("%s");' % f.name)
         if self.keys.get('dead') is not None:
-            self.done.append('__atomic_add_fetch(&rp_stub.tool_sessions, -1, __ATOMIC_RELAXED);')
+            self.done.append('rp_foreign_uncounted();')
         out = ['RP_EXPORT %s P%s(%s)' % (f.ret, f.name, f.text), '{'] + ['\t' + s for s in self.before]
         out += ['\tstruct rp_thread *t;', '\t%s rc;' % f.ret, '', '\tt = %s;' % enter]
         out += ['\t' + s for s in self.inside] + ['\trc = ' + call]

@@ -229,6 +229,7 @@ struct rp_stub {
 	uint64_t count[RP_NKINDS];
 	struct rp_f_table f_tables[RP_NKINDS];
 	int64_t tool_sessions; /* MPI_T objects alive, not carried */
+	const char *tool_by;   /* the function that made the last one */
 	struct rp_error_user *error_users; /* classes, codes and strings that the application added, in order */
 	struct rp_keyval *keyvals;	   /* attr.h */
 	int32_t tag_ub, host, io, wtime_is_global, appnum, universe_size, lastusedcode, nkeyvals;

@@ -40,6 +40,10 @@ RP_HIDE void *rp_foreign_handle(void *object);
 /* The lower object is gone. */
 RP_HIDE void rp_foreign_freed(void *object);
 
+/* For what has no object of its own (handles of the tool interface): made by this function (static name), and freed. */
+RP_HIDE void rp_foreign_counted(const char *made_by);
+RP_HIDE void rp_foreign_uncounted(void);
+
 /* Lower group, info or datatype that a call returned: the stub's own object for it. Inside. */
 RP_HIDE MPI_Group rp_group_adopt(MPI_Group lower);
 RP_HIDE MPI_Info rp_info_adopt(MPI_Info lower);
