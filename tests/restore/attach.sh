@@ -10,8 +10,7 @@ if [ -z "${IN_NAMESPACE-}" ]; then
 fi
 for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null; done
 mount -t tmpfs none /mnt
-cd /mnt || exit 1
-cp "$1" victim
+cp "$1" /mnt/victim && cd /mnt || exit 1
 mkdir img
 fail() { echo "$case: $*"; exit 1; }
 say() { echo "$case: ok"; }
