@@ -7,7 +7,7 @@ set -eu
 
 build="gcc libc6-dev binutils make meson ninja-build pkg-config python3 libprotobuf-c-dev protobuf-c-compiler
 	libjson-c-dev libopenmpi-dev openmpi-bin"
-demo="$build lammps procps"
+demo="$build lammps lammps-examples procps"
 check="$demo libcmocka-dev libseccomp-dev criu python3-protobuf hpcc gfortran python3-mpi4py python3-numpy mpich
 	util-linux mount groff-base"
 
