@@ -52,6 +52,10 @@ int rp_rank_threads(struct rp_dump *d, struct rp_task *t, const struct rp_tracee
 	if (ret < 0)
 		return rp_error(&d->err, ret, "cannot read the head of the lower half: %s", strerror(-ret));
 	t->arena = fresh;
+	if (fresh->fd_low) {
+		rp_error(&d->err, -EAGAIN, "the lower half is making a descriptor");
+		return 1;
+	}
 	for (size_t i = 0; i < tracee->nthreads; i++) {
 		struct rp_tracee_thread *th = tracee->threads[i];
 		struct rp_thread self;
@@ -61,7 +65,8 @@ int rp_rank_threads(struct rp_dump *d, struct rp_task *t, const struct rp_tracee
 				  rp_tracee_read(t->pid, th->regs.gs_base, &self, sizeof(self)) == 0 &&
 				  self.self == th->regs.gs_base;
 
-		if (is_arena(th->regs.fs_base) && !registered)
+		/* A helper thread of the lower half may have inherited the GS base of its creator. */
+		if (is_arena(th->regs.fs_base) && (!registered || self.lower_fs != th->regs.fs_base))
 			continue;
 		if (!is_outside(t, th, registered ? &self : NULL) || is_arena(th->regs.fs_base)) {
 			rp_error(&d->err, -EAGAIN, "thread %d is inside the lower half (depth %u, rip %#lx)", th->tid,

@@ -116,15 +116,17 @@ long rp_fd_own(long fd)
 
 	if (fd < 0)
 		return fd;
+	rp_fd_mark(fd, 1);
 	if ((uint64_t)fd < rp_arena()->fd_min) {
 		cloexec = rp_sys(SYS_fcntl, fd, F_GETFD_NR, 0, 0) & 1;
 		up = rp_sys(SYS_fcntl, fd, cloexec ? F_DUPFD_CLOEXEC_NR : F_DUPFD_NR, rp_arena()->fd_min, 0);
 		if (up >= 0) {
+			rp_fd_mark(up, 1);
+			rp_fd_mark(fd, 0); /* before the number can be given to somebody else */
 			rp_sys(SYS_close, fd, 0, 0, 0);
 			fd = up;
 		}
 	}
-	rp_fd_mark(fd, 1);
 	return fd;
 }
 

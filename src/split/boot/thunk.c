@@ -125,13 +125,19 @@ static long do_close_range(uint64_t first, uint64_t last, long flags)
 	return 0;
 }
 
+/* fd_low covers the call itself, except where it may block for long: no checkpoint would come about meanwhile. */
 static long one_descriptor(long nr, long a, long b, long c, long d, long e, long f)
 {
+	int blocks = nr == SYS_accept || nr == SYS_accept4;
 	struct rp_arena *ar = rp_arena();
 	long r;
 
-	__atomic_add_fetch(&ar->fd_low, 1, __ATOMIC_SEQ_CST);
-	r = rp_fd_own(rp_syscall6(nr, a, b, c, d, e, f));
+	if (!blocks)
+		__atomic_add_fetch(&ar->fd_low, 1, __ATOMIC_SEQ_CST);
+	r = rp_syscall6(nr, a, b, c, d, e, f);
+	if (blocks)
+		__atomic_add_fetch(&ar->fd_low, 1, __ATOMIC_SEQ_CST);
+	r = rp_fd_own(r);
 	__atomic_sub_fetch(&ar->fd_low, 1, __ATOMIC_SEQ_CST);
 	return r;
 }

@@ -112,6 +112,7 @@ void rp_thread_attach(struct rp_thread *t)
 		rp_upper_die("a forked child of a rank called MPI; only the process that was launched may");
 	if (!t->self)
 		first_entry(t);
+	rp_wrgsbase((uint64_t)t); /* from here on the depth is seen from outside */
 	begin(t);
 	if (t->generation != a->generation) {
 		uint32_t generation = a->generation;
@@ -124,7 +125,6 @@ void rp_thread_attach(struct rp_thread *t)
 			rp_upper_die("no thread can be made for the MPI library");
 		t->generation = generation;
 	}
-	rp_wrgsbase((uint64_t)t);
 	rp_enter_cancel(t);
 	rp_env_refresh();
 }
