@@ -122,6 +122,12 @@ static inline void load_begin(int argc, char **argv)
 	strcpy(load_dir, argv[1]);
 }
 
+/* What the runner compares of /proc is not to be the same after the first restore: a key of facts() in run.py. */
+static inline void load_loose(const char *key)
+{
+	load_write("loose", key);
+}
+
 /* The checkpoint happens in here. */
 static inline void load_ready(void)
 {

@@ -88,9 +88,9 @@ def facts(pid):
     return out
 
 
-def compare(before, after):
+def compare(before, after, loose=()):
     for key in sorted(set(before) | set(after)):
-        if before.get(key) != after.get(key):
+        if key not in loose and before.get(key) != after.get(key):
             a, b = before.get(key) or [], after.get(key) or []
             lost = [x for x in a if x not in b]
             new = [x for x in b if x not in a]
@@ -123,6 +123,9 @@ class Run:
         time.sleep(0.03)
         return True
 
+    def loose(self):
+        return read(self.path("loose")).split() if os.path.exists(self.path("loose")) else ()
+
     def tool(self, *args):
         done = subprocess.run([REPRISE, *args], capture_output=True, text=True, timeout=LIMIT, stdin=subprocess.DEVNULL)
         if done.returncode:
@@ -150,7 +153,7 @@ class Run:
         end = time.monotonic() + 1
         while True:
             try:
-                return compare(self.facts, facts(self.pid))
+                return compare(self.facts, facts(self.pid), self.loose())
             except (Failed, FileNotFoundError):
                 if time.monotonic() > end:
                     raise
