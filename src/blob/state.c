@@ -120,6 +120,7 @@ int rp_thread_state(struct rp_blob_thread *t)
 	const struct rp_plan_thread *p = t->plan;
 	int rc;
 
+	prctl(PR_SET_PDEATHSIG, 0); /* that of the restore itself */
 	prctl(PR_SET_NAME, (uint64_t)p->comm);
 	if (p->timerslack_ns)
 		prctl(PR_SET_TIMERSLACK, p->timerslack_ns);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -350,7 +351,7 @@ static int run_apart(struct rp_restore *r, pid_t *out_pid, int *out_pidfd)
 {
 	bool sibling = r->opts->attach == RP_ATTACH_SIBLING || r->opts->attach == RP_ATTACH_INPLACE;
 	int pipefd[2], pidfd = -1, rc;
-	pid_t pid;
+	pid_t pid, parent = getpid();
 
 	if (pipe2(pipefd, O_CLOEXEC))
 		return rp_error(&r->err, -errno, "pipe: %s", strerror(errno));
@@ -358,6 +359,9 @@ static int run_apart(struct rp_restore *r, pid_t *out_pid, int *out_pidfd)
 	if (pid == 0) {
 		close(pipefd[0]);
 		r->status_fd = pipefd[1];
+		/* Nothing half alive stays when the restore is killed: the restorer puts the image's value back. */
+		if (!sibling && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent))
+			_exit(125);
 		/* A launcher signals the group of the proxy: the sibling must not get each signal twice. */
 		if (r->opts->attach == RP_ATTACH_INPLACE)
 			setpgid(0, 0);

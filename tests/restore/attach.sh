@@ -136,11 +136,11 @@ rc=$?
 say
 
 case=proxy-killed
-bash -c '"$REPRISE" exec -D img </dev/null; echo $? >rc' 2>/dev/null &
+bash -c '"$REPRISE" exec -D img </dev/null 2>err; echo $? >rc' 2>/dev/null &
 until_true alive || fail "does not run"
 kill -KILL $pid
 wait $!
-[ "$(cat rc)" = 137 ] || fail "status $(cat rc)"
+[ "$(cat rc)" = 137 ] || fail "status $(cat rc) $(cat err)"
 say
 
 case=taken
