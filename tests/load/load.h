@@ -122,7 +122,8 @@ static inline void load_begin(int argc, char **argv)
 	strcpy(load_dir, argv[1]);
 }
 
-/* What the runner compares of /proc is not to be the same after the first restore: a key of facts() in run.py. */
+/* What is not to be the same after the first restore: a key of facts() in run.py. "*": all but the ids of threads changes
+ * by itself at any time. */
 static inline void load_loose(const char *key)
 {
 	load_write("loose", key);
