@@ -282,6 +282,8 @@ static void handle_join(struct rp_agent *a, struct rp_conn *c, const struct rp_m
 	answer->code = rc;
 	if (!rc) {
 		a->joined = c->is_rank = true;
+		if (a->members[slot].record)
+			(void)rp_rank_record_keep_launch(a->members[slot].record, a->members[slot].record_len, &record, &len);
 		free(a->members[slot].record);
 		a->members[slot].record = record;
 		a->members[slot].record_len = len;

@@ -157,6 +157,35 @@ int rp_rank_record_make(const struct rp_join_request *req, const struct rp_rank_
 	return rc < 0 ? rp_error(err, rc, "cannot record what the launcher gave: %s", strerror(-rc)) : rc;
 }
 
+int rp_rank_record_keep_launch(const void *old, size_t old_len, void **record, size_t *len)
+{
+	RpRankEntry *was = rp_rank_entry__unpack(NULL, old_len, old), *now = rp_rank_entry__unpack(NULL, *len, *record), mixed;
+	uint8_t *packed = NULL;
+	size_t size;
+	int rc = was && now ? 0 : -EBADMSG;
+
+	if (!rc) {
+		mixed = *now;
+		mixed.launch = was->launch;
+		mixed.launch_fds = was->launch_fds;
+		mixed.n_launch_fds = was->n_launch_fds;
+		size = rp_rank_entry__get_packed_size(&mixed);
+		packed = malloc(size);
+		rc = packed ? 0 : -ENOMEM;
+	}
+	if (!rc) {
+		rp_rank_entry__pack(&mixed, packed);
+		free(*record);
+		*record = packed;
+		*len = size;
+	}
+	if (was)
+		rp_rank_entry__free_unpacked(was, NULL);
+	if (now)
+		rp_rank_entry__free_unpacked(now, NULL);
+	return rc;
+}
+
 int rp_rank_record_put(struct rp_dump *d, const struct rp_task *t, const void *record, size_t len, int rank, int size)
 {
 	RpRankEntry *e = rp_rank_entry__unpack(NULL, len, record), copy;
