@@ -11,7 +11,7 @@
 #include "util/array.h"
 #include "util/str.h"
 
-static const struct rp_adapter *const adapters[] = { &rp_adapter_openmpi, &rp_adapter_mpich };
+static const struct rp_adapter *const adapters[] = { &rp_adapter_openmpi, &rp_adapter_mpich, &rp_adapter_none };
 
 const struct rp_adapter *rp_adapter_of_exe(const char *exe)
 {

@@ -58,7 +58,7 @@ struct rp_adapter {
 		       struct rp_error *err);
 };
 
-extern const struct rp_adapter rp_adapter_openmpi, rp_adapter_mpich;
+extern const struct rp_adapter rp_adapter_openmpi, rp_adapter_mpich, rp_adapter_none;
 
 /* By the executable's name (launchers and daemons); by the manifest's name. NULL: none. */
 const struct rp_adapter *rp_adapter_of_exe(const char *exe);

@@ -70,8 +70,10 @@ int rp_registry_key(char *const *envp, char *buf, size_t size)
 /* The i-th place for BASE; NULL: no more. */
 static char *base_path(int i)
 {
-	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	const char *xdg = getenv("XDG_RUNTIME_DIR"), *own = getenv("REPRISE_RUNTIME_DIR");
 
+	if (own && own[0] == '/')
+		return i == 0 ? strdup(own) : NULL;
 	if (!xdg || xdg[0] != '/')
 		i++;
 	if (i == 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Jobs that run on this host: one directory each, BASE/KEY with BASE = $XDG_RUNTIME_DIR/reprise or /tmp/reprise-UID, 0700
- * and ours, and KEY made from the launcher's own name of the job. In it `sock` (the agent), `secret` (0600), `lock` and
- * `job.json` (what `reprise ps` shows). The directory goes with the agent; one that a killed agent left behind is told
- * from a live one by its agent's pid.
+ * Jobs that run on this host: one directory each, BASE/KEY with BASE = $REPRISE_RUNTIME_DIR, else $XDG_RUNTIME_DIR/reprise
+ * or /tmp/reprise-UID, 0700 and ours, and KEY made from the launcher's own name of the job. In it `sock` (the agent),
+ * `secret` (0600), `lock` and `job.json` (what `reprise ps` shows). The directory goes with the agent; one that a killed
+ * agent left behind is told from a live one by its socket, on which nobody listens.
  */
 #ifndef RP_JOB_REGISTRY_H
 #define RP_JOB_REGISTRY_H

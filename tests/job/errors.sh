@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# usage: errors.sh BINDIR
+#
+# What cannot work is refused with one clear line and the right exit code, and leaves nothing behind.
+. "$(dirname "$0")/common.sh"
+
+# refused CODE PATTERN COMMAND...
+refused()
+{
+	code=$1 pattern=$2
+	shift 2
+	"$@" >"$tmp/o" 2>&1
+	status=$?
+	[ $status -eq "$code" ] || fail "$*: exit $status, not $code: $(cat "$tmp/o")"
+	grep -q -- "$pattern" "$tmp/o" || fail "$*: says '$(cat "$tmp/o")', not '$pattern'"
+	[ "$(wc -l <"$tmp/o")" -le "${lines:-1}" ] || fail "$*: more than one line: $(cat "$tmp/o")"
+}
+
+refused 1 "no job runs" reprise checkpoint
+refused 1 "no job 'x'" reprise checkpoint x
+refused 1 "no job '$$'" reprise checkpoint $$
+refused 127 "No such file" reprise restart
+refused 127 "no snapshot there" sh -c 'mkdir -p "$REPRISE_DIR" && reprise restart'
+refused 1 "No such file" reprise verify nosuch
+refused 127 "not found" reprise run nosuchlauncher -n 2 ./a
+refused 125 "no launcher that Reprise knows" reprise run ls
+lines=5 refused 2 "no number" reprise checkpoint --timeout never
+lines=5 refused 125 "which launcher" reprise run
+touch "$tmp/file"
+refused 125 "cannot use" reprise run --dir "$tmp/file/x" mpirun -n 1 true
+
+# A damaged manifest, a truncated page file.
+reprise run --name e mpirun -n 1 "$bin/plain" count 100 >"$tmp/out" 2>&1 &
+job=$!
+check "the job counts" until_true 20 grep -q "count 0 1" "$tmp/out"
+check "checkpoint" reprise checkpoint e
+refused 1 "2 jobs\|no job" reprise checkpoint nosuch
+kill_job $job
+job=
+check "verify" reprise verify e
+check "agent goes with its job" until_true 10 sh -c '! reprise ps | grep -q store'
+pages=$REPRISE_DIR/e/1/rank-0/pages-2.img
+cp "$pages" "$tmp/pages"
+truncate -s -4096 "$pages"
+refused 1 "bytes where the manifest says" reprise verify e
+refused 125 "bytes where the manifest says" reprise restart e
+cp "$tmp/pages" "$pages"
+printf x | dd of="$pages" conv=notrunc status=none
+refused 1 "checksum differs" reprise verify e
+rm "$pages"
+refused 127 "No such file" reprise restart e
+cp "$REPRISE_DIR/e/manifest.json" "$tmp/manifest"
+echo '{' >"$REPRISE_DIR/e/manifest.json"
+refused 125 "manifest.json" reprise restart e
+echo '{"format": 99, "generations": []}' >"$REPRISE_DIR/e/manifest.json"
+refused 125 "format" reprise restart e
+refused 127 "no generation 7" sh -c "cp '$tmp/manifest' '$REPRISE_DIR/e/manifest.json'; reprise restart --seq 7 e"
