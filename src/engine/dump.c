@@ -156,7 +156,7 @@ static int collect_helper(struct rp_dump *d, struct rp_task *t, int child)
 	int ret;
 
 	if (rp_proc_stat_read(child, child, &st, &ignored) < 0 || st.state != 'Z' || st.exit_signal != 0 ||
-	    !rp_streq(st.comm, RP_SNAPSHOT_COMM))
+	    st.exit_code != RP_SNAPSHOT_EXIT << 8)
 		return 0;
 	ret = rp_tracee_call(t->tracee, t->threads[0].tracee, SYS_wait4, args, &got, &d->err);
 	if (ret == 0)

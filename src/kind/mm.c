@@ -29,6 +29,8 @@ static int mm_collect(struct rp_dump *d, struct rp_task *t)
 	char name[PATH_MAX];
 	int ret;
 
+	if (fd < 0 && errno == ENOENT)
+		return rp_error(&d->err, -ENOTSUP, "it has no program: its first thread has ended, or it is one of the kernel's");
 	if (fd < 0)
 		return rp_error(&d->err, -errno, "cannot open its program: %s", strerror(errno));
 	ret = rp_readlink_at(t->proc_fd, "exe", name, sizeof(name));

@@ -16,7 +16,7 @@
 
 #define CALL_TIMEOUT_MS 10000
 #define RED_ZONE 128
-#define HANDLER_ROOM 16384 /* stack that a handler may need that runs before all signals are blocked */
+#define HANDLER_ROOM 4096 /* stack of a handler that runs before all signals are blocked; main stacks grow for it */
 #define CODE_SIZE 64
 #define MAPS_MAX (256U << 20)
 
@@ -25,11 +25,11 @@ static const uint8_t code_bytes[CODE_SIZE] = {
 	/* RP_CODE_CALL: syscall; mov $__NR_rt_sigreturn,%eax; syscall */
 	0x0f, 0x05, 0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
 	/* RP_CODE_CLONE: syscall; test %eax,%eax; jz 1f; mov $__NR_rt_sigreturn,%eax; syscall;
-	 * 1: xor %edi,%edi; mov $__NR_exit_group,%eax; syscall */
-	0x0f, 0x05, 0x85, 0xc0, 0x74, 0x07, 0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05, 0x31, 0xff, 0xb8,
-	0xe7, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
-	/* RP_CODE_CHILD: syscall; xor %edi,%edi; mov $__NR_exit_group,%eax; syscall */
-	0x0f, 0x05, 0x31, 0xff, 0xb8, 0xe7, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+	 * 1: mov $RP_SNAPSHOT_EXIT,%edi; mov $__NR_exit_group,%eax; syscall */
+	0x0f, 0x05, 0x85, 0xc0, 0x74, 0x07, 0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xbf, RP_SNAPSHOT_EXIT, 0x00,
+	0x00, 0x00, 0xb8, 0xe7, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+	/* RP_CODE_CHILD: syscall; mov $RP_SNAPSHOT_EXIT,%edi; mov $__NR_exit_group,%eax; syscall */
+	0x0f, 0x05, 0xbf, RP_SNAPSHOT_EXIT, 0x00, 0x00, 0x00, 0xb8, 0xe7, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc,
 };
 
 struct region {
@@ -121,9 +121,9 @@ static bool is_near_sp(const struct rp_tracee *t, uint64_t start, uint64_t end)
 static bool use_stack_bottom(struct rp_tracee *t, const struct region *r, size_t need)
 {
 	RP_AUTOFREE uint8_t *now = NULL;
-	uint64_t at = r->start + HANDLER_ROOM;
+	uint64_t at = r->start; /* what a handler may need below it, the kernel adds */
 
-	if (r->end - r->start < need + 2 * HANDLER_ROOM || is_near_sp(t, r->start, at + need + RED_ZONE))
+	if (r->end - r->start < need + HANDLER_ROOM || is_near_sp(t, r->start, at + need + RED_ZONE))
 		return false;
 	now = malloc(need);
 	if (!now || rp_tracee_read(t->pid, at, now, need) < 0)
@@ -136,56 +136,57 @@ static bool use_stack_bottom(struct rp_tracee *t, const struct region *r, size_t
 	return true;
 }
 
-/* Below the red zone of a thread, where the kernel itself would put the frame of a signal. */
-static bool use_below_sp(struct rp_tracee *t, const struct region *r, size_t need)
+/* Below the thread's own red zone, where the kernel would put the frame of a signal. Never below another thread's: when all
+ * are abandoned at once, that one runs over the frame before this one has returned from it. */
+static bool use_below_sp(struct rp_tracee *t, const struct rp_tracee_thread *th, const struct region *r)
 {
-	for (size_t i = 0; i < t->nthreads; i++) {
-		const struct rp_tracee_thread *th = t->threads[i];
-		uint64_t at;
+	uint64_t at = (th->regs.rsp - RED_ZONE - t->scratch_len) & ~63UL;
 
-		if (!th->has_state || th->regs.rsp < r->start + need + HANDLER_ROOM + RED_ZONE || th->regs.rsp > r->end)
-			continue;
-		at = (th->regs.rsp - RED_ZONE - need) & ~63UL;
-		if (at < r->start + HANDLER_ROOM || is_near_sp(t, at, at + need))
-			continue;
-		t->scratch = at;
-		t->scratch_zero = false;
-		return true;
-	}
-	return false;
+	if (th->regs.rsp < r->start || th->regs.rsp > r->end || is_near_sp(t, at, at + t->scratch_len))
+		return false;
+	if (at < r->start + HANDLER_ROOM && !is_named(r, "[stack]"))
+		return false;
+	/* A main stack that is used down to its end grows when it is touched there, as it would for the thread itself. */
+	if (at < r->start && ptrace(PTRACE_POKEDATA, th->tid, (void *)at, NULL) < 0)
+		return false;
+	t->scratch = at;
+	return true;
 }
 
-static int find_scratch(struct rp_tracee *t, const char *maps, struct rp_error *err)
+/* Sets t->scratch for this thread. */
+static int choose_scratch(struct rp_tracee *t, const struct rp_tracee_thread *th, struct rp_error *err)
 {
-	size_t need = RP_SCRATCH_DATA;
 	struct region r;
 
-	for (size_t i = 0; i < t->nthreads; i++) {
-		size_t frame = t->threads[i]->has_state ? rp_sigframe_size(t->threads[i]) : 0;
-
-		if (RP_SCRATCH_DATA + frame > need)
-			need = RP_SCRATCH_DATA + frame;
-	}
-	need = (need + 63) & ~63UL;
-	t->scratch_len = need;
-	for (const char *p = maps; (p = next_region(p, &r)) != NULL;)
-		if (is_named(&r, "[stack]") && strncmp(r.perms, "rw", 2) == 0 && use_stack_bottom(t, &r, need))
+	if (t->scratch_zero)
+		return 0;
+	for (const char *p = t->maps; (p = next_region(p, &r)) != NULL;)
+		if (is_named(&r, "[stack]") && strncmp(r.perms, "rw", 2) == 0 && use_stack_bottom(t, &r, t->scratch_len))
 			return 0;
-	for (const char *p = maps; (p = next_region(p, &r)) != NULL;)
-		if (strncmp(r.perms, "rw", 2) == 0 && r.perms[3] == 'p' && use_below_sp(t, &r, need))
+	for (const char *p = t->maps; (p = next_region(p, &r)) != NULL;)
+		if (strncmp(r.perms, "rw", 2) == 0 && r.perms[3] == 'p' && use_below_sp(t, th, &r))
 			return 0;
-	return rp_error(err, -ENOTSUP, "pid %d: no thread has %zu free bytes of stack", t->pid, need + HANDLER_ROOM);
+	return rp_error(err, -ENOTSUP, "thread %d has no %zu free bytes of stack", th->tid, t->scratch_len + RED_ZONE);
 }
 
-/* Finds the two places of injection. Every thread's state must have been read: none of them may stand there. */
+static size_t scratch_size(const struct rp_tracee *t)
+{
+	size_t need = RP_SCRATCH_DATA;
+
+	for (size_t i = 0; i < t->nthreads; i++)
+		if (RP_SCRATCH_DATA + rp_sigframe_size(t->threads[i]) > need)
+			need = RP_SCRATCH_DATA + rp_sigframe_size(t->threads[i]);
+	return (need + 63) & ~63UL;
+}
+
+/* Finds the places of injection. Every thread's state must have been read: none of them may stand there. */
 static int prepare(struct rp_tracee *t, struct rp_tracee_thread *th, struct rp_error *err)
 {
-	RP_AUTOFREE char *maps = NULL;
 	char path[64];
 	int ret;
 
-	if (t->code != 0 && t->scratch != 0)
-		return 0;
+	if (t->code != 0)
+		return choose_scratch(t, th, err);
 	for (size_t i = 0; i < t->nthreads; i++) {
 		if (t->threads[i]->has_state)
 			continue;
@@ -194,11 +195,12 @@ static int prepare(struct rp_tracee *t, struct rp_tracee_thread *th, struct rp_e
 			return ret;
 	}
 	snprintf(path, sizeof(path), "/proc/%d/maps", t->pid);
-	ret = rp_read_file_at(AT_FDCWD, path, MAPS_MAX, &maps, NULL);
+	ret = rp_read_file_at(AT_FDCWD, path, MAPS_MAX, &t->maps, NULL);
 	if (ret < 0)
 		return rp_error(err, ret, "cannot read %s: %s", path, strerror(-ret));
-	ret = find_code(t, th, maps, err);
-	return ret < 0 ? ret : find_scratch(t, maps, err);
+	t->scratch_len = scratch_size(t);
+	ret = find_code(t, th, t->maps, err);
+	return ret < 0 ? ret : choose_scratch(t, th, err);
 }
 
 static int set_regs(struct rp_tracee_thread *th, const struct user_regs_struct *regs, struct rp_error *err)

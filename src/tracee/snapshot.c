@@ -54,7 +54,7 @@ static int child_call(struct rp_tracee *t, struct rp_tracee_thread *th, long nr,
 	return rp_code_run(t, th, RP_CODE_CHILD, nr, args, &ret, err);
 }
 
-/* A name of its own, so that a zombie of a dump that was killed is known by the next. Best effort. */
+/* A name of its own for whoever looks at the list of processes. Best effort. */
 static void name_helper(struct rp_tracee *t, struct rp_tracee_thread *helper)
 {
 	static const char name[16] = RP_SNAPSHOT_COMM;

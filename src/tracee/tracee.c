@@ -299,6 +299,7 @@ static void free_tracee(struct rp_tracee *t)
 	while (t->nthreads > 0)
 		remove_thread(t, t->nthreads - 1);
 	free(t->threads);
+	free(t->maps);
 	free(t);
 }
 

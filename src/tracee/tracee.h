@@ -62,9 +62,10 @@ struct rp_tracee {
 	int timerslack_ns; /* of the tracer's thread before; 0: not changed */
 	/* Injection; 0 until the first rp_tracee_arm() */
 	uint64_t code;	  /* injected instructions, see code.h */
+	char *maps;	  /* text of /proc/PID/maps */
 	uint64_t scratch; /* memory that nothing in the process uses: data area, then the signal frame */
 	size_t scratch_len;
-	bool scratch_zero; /* was zero and is zeroed again */
+	bool scratch_zero; /* the far end of the main stack: was zero and is zeroed again. Else below the armed thread's stack */
 };
 
 /* Bytes at the start of the scratch memory that injected calls may use for arguments and results. */
@@ -136,7 +137,9 @@ int rp_tracee_snapshot(struct rp_tracee *t, struct rp_tracee_thread *th, int *ou
 /* Ends such a child. */
 void rp_tracee_snapshot_done(int pid);
 
-/* Name of the helper that a dumper killed during rp_tracee_snapshot() may leave behind as a zombie child. */
-#define RP_SNAPSHOT_COMM "reprise-copy"
+/* A dumper that is killed during rp_tracee_snapshot() may leave a zombie child without an exit signal (which a plain
+ * wait(2) of the process does not see): known by this exit code. */
+#define RP_SNAPSHOT_EXIT 92
+#define RP_SNAPSHOT_COMM "reprise-copy" /* name of the copy */
 
 #endif

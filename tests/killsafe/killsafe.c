@@ -76,7 +76,12 @@ static bool is_victim_well(int pid, const char *when)
 		return false;
 	}
 	if (waited == 3000 || kill(pid, 0) < 0) {
-		fprintf(stderr, "%s: thread %d of the process no longer runs\n", when, i);
+		int status, ended = waitpid(pid, &status, WNOHANG | __WALL) == pid;
+
+		fprintf(stderr, "%s: thread %d of the process no longer runs (%s %#x)\n", when, i,
+			ended ? "ended with status" : "stands still", ended ? status : 0);
+		if (getenv("KILLSAFE_KEEP"))
+			pause();
 		return false;
 	}
 	return true;
@@ -260,6 +265,8 @@ static int run(long stride)
 		}
 		snprintf(when, sizeof(when), "tracer %s system call %ld (number %ld)", ended ? "ended before" : "killed at", n,
 			 nr);
+		if (getenv("KILLSAFE_VERBOSE"))
+			fprintf(stderr, "%s\n", when);
 		if (!is_victim_well(victim, when) || !is_nothing_left(when)) {
 			kill(victim, SIGKILL);
 			return 1;
