@@ -21,6 +21,7 @@
 #include "image/image.h"
 #include "job/adapter.h"
 #include "job/process.h"
+#include "job/rank-record.h"
 #include "job/store.h"
 #include "util/array.h"
 #include "util/fd.h"
@@ -422,6 +423,15 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
+/* The job has ended: what its launcher would have left behind goes too. */
+static void sweep(const struct rp_agent *a)
+{
+	const struct rp_adapter *adapter = a->joined && !a->ended ? rp_adapter_by_name(a->info.launcher) : NULL;
+
+	if (adapter && adapter->sweep)
+		adapter->sweep(a->info.launcher_pid);
+}
+
 int rp_agent_main(const char *path, int dir_fd, int listen_fd, int ready_fd)
 {
 	struct rp_agent *a = calloc(1, sizeof(*a));
@@ -452,6 +462,7 @@ int rp_agent_main(const char *path, int dir_fd, int listen_fd, int ready_fd)
 	lock = rp_registry_lock(dir_fd);
 	if (a->ctl)
 		__atomic_store_n(&a->ctl->agent_gone, 1, __ATOMIC_RELEASE);
+	sweep(a);
 	rp_registry_remove(dir_fd, path);
 	if (lock >= 0)
 		close(lock);
