@@ -4,7 +4,8 @@
  * that it held runs on undisturbed (victim.h).
  *
  *	test-killsafe tracee [STRIDE]		the tracer is tracee/: seize, calls in every thread, release
- *	test-killsafe exec [STRIDE] -- CMD ...	the tracer is a command; PID in an argument stands for the victim's pid
+ *	test-killsafe exec [STRIDE] -- CMD ...	the tracer is a command; the argument PID stands for the victim's pid,
+ *						DIR for a directory that is removed afterwards
  *
  * STRIDE: only every STRIDE-th system call (default 1). KILLSAFE_SECONDS in the environment ends the test after that time,
  * KILLSAFE_FIRST is the first system call (both for parts of a long test).
@@ -29,7 +30,7 @@
 #include "victim.h"
 
 static struct victim_page *page;
-static char page_path[256];
+static char page_path[256], work_dir[256];
 static char *const *command;
 static const char *self;
 
@@ -182,7 +183,8 @@ static int start_tracer(int victim)
 
 		snprintf(number, sizeof(number), "%d", victim);
 		for (; command[n] && n < 63; n++)
-			argv[n] = strcmp(command[n], "PID") == 0 ? number : command[n];
+			argv[n] = strcmp(command[n], "PID") == 0 ? number :
+				  strcmp(command[n], "DIR") == 0 ? work_dir : command[n];
 		argv[n] = NULL;
 		execvp(argv[0], argv);
 		_exit(127);
@@ -294,6 +296,18 @@ static int run(long stride)
 	return kills > 20 ? 0 : 1;
 }
 
+static void remove_dir(void)
+{
+	DIR *d = opendir(work_dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)) != NULL)
+		unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	rmdir(work_dir);
+}
+
 int main(int argc, char **argv)
 {
 	const char *dir = getenv("TMPDIR");
@@ -312,9 +326,10 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++)
 		if (strcmp(argv[i], "--") == 0)
 			command = argv + i + 1;
+	snprintf(work_dir, sizeof(work_dir), "%s/killsafe-dir-XXXXXX", dir ? dir : "/tmp");
 	snprintf(page_path, sizeof(page_path), "%s/killsafe-XXXXXX", dir ? dir : "/tmp");
 	fd = mkstemp(page_path);
-	if (fd < 0 || ftruncate(fd, 4096) < 0)
+	if (fd < 0 || ftruncate(fd, 4096) < 0 || !mkdtemp(work_dir))
 		return 1;
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
@@ -322,5 +337,6 @@ int main(int argc, char **argv)
 		return 1;
 	ret = run(stride);
 	unlink(page_path);
+	remove_dir();
 	return ret;
 }
