@@ -223,10 +223,10 @@ static int kill_at(int tracer, long n, int *code, long *nr)
 				ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof(info), &info);
 				*nr = info.op == PTRACE_SYSCALL_INFO_ENTRY ? (long)info.entry.nr : -1;
 				kill(tracer, SIGKILL);
-				/* Reap it, so that the kernel has let go of the victim. */
-				while (waitpid(tracer, &status, __WALL) == tracer && !WIFEXITED(status) &&
-				       !WIFSIGNALED(status))
-					;
+				/* Reap it, so that the kernel has let go of the victim; its threads come first. */
+				do
+					tid = waitpid(-1, &status, __WALL);
+				while (tid > 0 && (tid != tracer || WIFSTOPPED(status)));
 				return 0;
 			}
 		} else if ((status >> 16) == 0 && WSTOPSIG(status) != SIGSTOP && WSTOPSIG(status) != SIGTRAP) {
