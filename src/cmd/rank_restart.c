@@ -33,13 +33,18 @@ struct state {
 
 static int rank_entry(struct rp_restore *r, RpRankEntry **out, struct rp_error *err)
 {
+	struct rp_rank_identity id;
 	RpRankEntry *e;
 	int rc = rp_image_one(r->image, RP_IMG_RANK, (uint64_t)r->tasks[0].pid, &e, err);
 
 	if (rc)
 		return rc;
+	rp_rank_identity(environ, &id);
 	if (e->arena_saved.len != sizeof(struct rp_arena_saved))
 		return rp_error(err, -EPROTONOSUPPORT, "the image of the rank was written by another version of Reprise");
+	if (e->world_size != (uint32_t)id.size || e->world_rank != (uint32_t)id.rank)
+		return rp_error(err, -EINVAL, "the snapshot is of rank %u of %u, this is rank %d of %d: a job restarts with as many "
+				"ranks as it had", e->world_rank, e->world_size, id.rank, id.size);
 	*out = e;
 	return 0;
 }

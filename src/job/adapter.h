@@ -56,6 +56,9 @@ struct rp_adapter {
 	/* The line of a restart. */
 	int (*restart)(struct rp_command *c, const struct rp_gen *gen, const struct rp_restart_options *opts,
 		       struct rp_error *err);
+	/* After the last rank of this host: removes what the launcher leaves behind when ranks or it were killed. Called in
+	 * the agent, whose environment is that of a rank. May be NULL. */
+	void (*sweep)(int launcher_pid);
 };
 
 extern const struct rp_adapter rp_adapter_openmpi, rp_adapter_mpich, rp_adapter_none;

@@ -4,9 +4,13 @@
  * every rank; exact pids come from our odls component (launcher/odls-reprise.c).
  */
 #include <errno.h>
+#include <ftw.h>
+#include <glob.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "job/adapter.h"
@@ -251,6 +255,36 @@ static int restart(struct rp_command *c, const struct rp_gen *gen, const struct 
 	return c->oom ? rp_error(err, -ENOMEM, "out of memory") : 0;
 }
 
+/* Removes a tree of small files below our own session directory; links are not followed. */
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)remove(path);
+	return 0;
+}
+
+/* Shared memory carries the job's number, the session directory the launcher's pid. Neither is in use: all ranks have
+ * ended, and the directory goes only when its launcher has, too. */
+static void sweep(int launcher_pid)
+{
+	const char *job = getenv("PMIX_NAMESPACE"), *session = getenv("OMPI_MCA_orte_jobfam_session_dir");
+	struct timespec grace = { .tv_nsec = 200000000 };
+	char pattern[128];
+	glob_t found;
+
+	if (job) {
+		snprintf(pattern, sizeof(pattern), "/dev/shm/vader_segment.*.%u.%llx.*", (unsigned)geteuid(),
+			 strtoull(job, NULL, 10));
+		if (!glob(pattern, GLOB_NOSORT, NULL, &found)) {
+			for (size_t i = 0; i < found.gl_pathc; i++)
+				(void)unlink(found.gl_pathv[i]);
+			globfree(&found);
+		}
+	}
+	nanosleep(&grace, NULL); /* a launcher that ends now removes it itself */
+	if (session && launcher_pid && kill(launcher_pid, 0) && errno == ESRCH)
+		(void)nftw(session, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
 const struct rp_adapter rp_adapter_openmpi = {
 	.name = "openmpi",
 	.is_launcher = is_launcher,
@@ -259,4 +293,5 @@ const struct rp_adapter rp_adapter_openmpi = {
 	.classify = classify,
 	.run = run,
 	.restart = restart,
+	.sweep = sweep,
 };

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# usage: checkpoint.sh BINDIR
+#
+# The checkpoint command on an MPI job: time limit, Ctrl-C, --stop, --term, what is left behind, refusals of a restart with
+# another shape.
+. "$(dirname "$0")/common.sh"
+
+steps() { grep -c '^step' "$tmp/out"; }
+moves()
+{
+	before=$(steps)
+	until_true 10 sh -c "[ \$(grep -c '^step' '$tmp/out') -gt $before ]"
+}
+
+reprise run --name ring mpirun -n 2 "$bin/ring" 1000000 "$tmp/stop" >"$tmp/out" 2>&1 &
+job=$!
+check "the job starts: $(cat "$tmp/out")" moves
+rank=$(ranks_of $job | cut -d' ' -f1)
+
+kill -STOP "$rank"
+reprise checkpoint --timeout 1 ring >"$tmp/o" 2>&1
+[ $? -eq 4 ] || fail "time limit: $(cat "$tmp/o")"
+grep -q "waiting for rank" "$tmp/o" || fail "the slow rank is not named: $(cat "$tmp/o")"
+kill -CONT "$rank"
+check "the job goes on after a timeout" moves
+
+kill -STOP "$rank"
+reprise checkpoint ring >"$tmp/o" 2>&1 &
+command=$!
+sleep 0.5
+reprise checkpoint ring >"$tmp/second" 2>&1 && fail "two checkpoints at once"
+grep -q "on already" "$tmp/second" || fail "$(cat "$tmp/second")"
+kill -INT $command
+wait $command && fail "a cancelled checkpoint ends in success"
+grep -q "cancelled; the job goes on" "$tmp/o" || fail "$(cat "$tmp/o")"
+kill -CONT "$rank"
+check "the job goes on after Ctrl-C" moves
+[ ! -e "$REPRISE_DIR/ring/manifest.json" ] || fail "a generation of a failed attempt"
+
+reprise checkpoint --stop ring >/dev/null || fail "--stop"
+[ "$(ps -o stat= --ppid $job | grep -c '^T')" = 2 ] || fail "--stop: $(ps -o stat= --ppid $job | xargs)"
+# shellcheck disable=SC2046
+kill -CONT $(ranks_of $job)
+check "the job goes on after --stop and SIGCONT" moves
+
+namespace=$(tr '\0' '\n' <"/proc/$rank/environ" | sed -n 's/^PMIX_NAMESPACE=//p')
+segments=$(printf '/dev/shm/vader_segment.*.%d.%x.*' "$(id -u)" "$namespace")
+# shellcheck disable=SC2086
+ls $segments >/dev/null 2>&1 || echo "note: the job has no shared-memory segments"
+reprise checkpoint --term ring >/dev/null || fail "--term"
+check "--term ends the job" until_true 10 sh -c "! kill -0 $job"
+job=
+check "the agent ends with the job" until_true 10 sh -c '! reprise ps | grep -q ring'
+# shellcheck disable=SC2086
+ls $segments 2>/dev/null && fail "shared memory of the job is left behind"
+
+REPRISE_RESTART=$REPRISE_DIR/ring/2 timeout 20 mpirun --mca orte_fork_agent "$(command -v reprise) rank" -n 3 true >"$tmp/o" 2>&1 &&
+	fail "a restart with three ranks"
+grep -q "is of rank . of 2\|rank-2" "$tmp/o" || fail "$(cat "$tmp/o")"
+
+reprise restart ring >"$tmp/out" 2>&1 &
+job=$!
+check "the restarted job moves" moves
+touch "$tmp/stop"
+wait $job || fail "exit status of the restarted job"
+job=
+answer=$(grep ^answer "$tmp/out")
+# shellcheck disable=SC2086
+set -- $answer
+expected=$(timeout 300 mpirun -n 2 "$bin/ring" "$2" /dev/null/none | grep ^answer)
+[ "$answer" = "$expected" ] || fail "the answer is '$answer', undisturbed '$expected'"
