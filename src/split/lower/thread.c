@@ -12,15 +12,17 @@
 
 #include "arch/x86_64/tls.h"
 
+typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {
-	static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	static create_fn *real;
 	uint64_t gs = rp_rdgsbase();
 	sigset_t all, old;
 	int r;
 
 	if (!real)
-		real = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(RTLD_NEXT, "pthread_create");
+		real = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
 	if (!real)
 		return ENOSYS;
 	sigfillset(&all);

@@ -24,9 +24,14 @@ static struct {
 	uint64_t flags;	  /* as the application gave them */
 } actions[RP_NSIG];
 
-static int (*real_sigaction)(int, const struct sigaction *, struct sigaction *);
+typedef int sigaction_fn(int, const struct sigaction *, struct sigaction *);
+static sigaction_fn *real_sigaction;
 
-#define IS_FUNCTION(h) ((h) != (uint64_t)SIG_DFL && (h) != (uint64_t)SIG_IGN && (h) != (uint64_t)SIG_ERR && (h) != (uint64_t)SIG_HOLD)
+static int is_function(uint64_t handler)
+{
+	return handler != (uint64_t)SIG_DFL && handler != (uint64_t)SIG_IGN && handler != (uint64_t)SIG_ERR &&
+	       handler != (uint64_t)SIG_HOLD;
+}
 
 static void __attribute__((noinline)) call_handler(int sig, siginfo_t *info, void *uc)
 {
@@ -63,7 +68,7 @@ static int raw_sigaction(int sig, const struct sigaction *act, struct sigaction 
 void rp_signals_init(void)
 {
 	if (!real_sigaction)
-		real_sigaction = (int (*)(int, const struct sigaction *, struct sigaction *))dlsym(RTLD_NEXT, "sigaction");
+		real_sigaction = (sigaction_fn *)dlsym(RTLD_NEXT, "sigaction");
 	if (!real_sigaction)
 		rp_upper_die("the C library has no sigaction");
 }
@@ -83,7 +88,7 @@ static int wrapped_sigaction(int sig, const struct sigaction *act, struct sigact
 	old_flags = actions[sig].flags;
 	if (act) {
 		mine = *act;
-		if (IS_FUNCTION((uint64_t)act->sa_sigaction)) {
+		if (is_function((uint64_t)act->sa_sigaction)) {
 			__atomic_store_n(&actions[sig].handler, (uint64_t)act->sa_sigaction, __ATOMIC_RELEASE);
 			actions[sig].flags = act->sa_flags;
 			mine.sa_sigaction = trampoline;
