@@ -141,6 +141,19 @@ static int check_totals(void)
 	return sent == received ? DONE : FAILED;
 }
 
+/* Grows with what the job gets done during an attempt. */
+static uint64_t progress(void)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < s.ranks; i++) {
+		sum += s.copy[i].progress;
+		for (uint32_t k = 0; k < s.copy[i].nclocks; k++)
+			sum += s.copy[i].clocks[k].seq;
+	}
+	return sum;
+}
+
 static void release_some(const bool *release, int *releases)
 {
 	for (int i = 0; i < s.ranks; i++)
@@ -166,7 +179,7 @@ static int attempt(int *releases)
 	double end = now() + s.timeout, moved = now();
 	bool release[MAX_RANKS], draining = false;
 	struct rp_agreement v;
-	uint32_t last = 0;
+	uint64_t last = 0;
 
 	while (!job_ended()) {
 		uint32_t seen = __atomic_load_n(&s.ctl->bell, __ATOMIC_ACQUIRE);
@@ -174,14 +187,14 @@ static int attempt(int *releases)
 
 		if (rc != DONE)
 			return rc;
-		if (seen != last)
+		if (progress() != last)
 			moved = now();
-		last = seen;
+		last = progress();
 		if (v.verdict == RP_VERDICT_REFUSE)
 			return REFUSED;
 		if (v.verdict == RP_VERDICT_TAKE)
 			return check_totals();
-		if (v.verdict == RP_VERDICT_RELEASE)
+		if (v.verdict == RP_VERDICT_RELEASE && now() - moved <= 0.05)
 			release_some(release, releases);
 		else if (v.verdict == RP_VERDICT_DRAIN && !draining) {
 			for (int i = 0; i < s.ranks; i++)

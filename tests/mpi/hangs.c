@@ -3,7 +3,8 @@
  * The case that hangs with a plain collective clock. Four ranks: B is inside an Allreduce and waits for A; A waits for C;
  * C stands at an Allreduce with D that D has not reached, and what A waits for comes after it.
  *
- * usage: hangs recv|test|iprobe|send [ITERATIONS]      how A waits for C; prints a sum that does not depend on timing
+ * usage: hangs recv|test|iprobe|send|file [ITERATIONS]      how A waits for C (file: for a file that C makes, which MPI does
+ * not see); prints a sum that does not depend on timing
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -12,6 +13,16 @@
 #include <unistd.h>
 
 #define LARGE (1 << 18) /* ints: a rendezvous message */
+
+static char file[256];
+
+static const char *file_of(int k)
+{
+	static char name[300];
+
+	snprintf(name, sizeof(name), "%s.%d", file, k);
+	return name;
+}
 
 static void wait_for_c(const char *form, int k, int *buf)
 {
@@ -29,6 +40,10 @@ static void wait_for_c(const char *form, int k, int *buf)
 		while (!flag)
 			MPI_Iprobe(2, 7, MPI_COMM_WORLD, &flag, MPI_STATUS_IGNORE);
 		MPI_Recv(buf, 1, MPI_INT, 2, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	} else if (!strcmp(form, "file")) {
+		while (unlink(file_of(k)))
+			usleep(200);
+		buf[0] = 3 * k;
 	} else {
 		MPI_Send(buf, LARGE, MPI_INT, 2, 7, MPI_COMM_WORLD);
 		buf[0] = 3 * k;
@@ -40,6 +55,8 @@ static void serve_a(const char *form, int k, int *buf)
 	buf[0] = 3 * k;
 	if (!strcmp(form, "send"))
 		MPI_Recv(buf, LARGE, MPI_INT, 0, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	else if (!strcmp(form, "file"))
+		fclose(fopen(file_of(k), "w"));
 	else
 		MPI_Send(buf, 1, MPI_INT, 0, 7, MPI_COMM_WORLD);
 }
@@ -59,6 +76,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "hangs: wants four ranks\n");
 		MPI_Abort(MPI_COMM_WORLD, 2);
 	}
+	if (rank == 0)
+		snprintf(file, sizeof(file), "%s/hangs-%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", getpid());
+	MPI_Bcast(file, sizeof(file), MPI_CHAR, 0, MPI_COMM_WORLD);
 	MPI_Comm_split(MPI_COMM_WORLD, rank / 2, rank, &pair);
 	for (int k = 1; k <= iterations; k++) {
 		if (rank == 0)
