@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "mpi_imports.h"
 #include "rank_join.h"
 #include "rank_launch.h"
 #include "rank_program.h"
@@ -108,6 +109,8 @@ static int launch(const struct options *o, char **argv, struct rp_error *err)
 		r = rp_self_path(self, sizeof(self), err);
 	if (r)
 		goto out;
+	if (!o->entered)
+		mpi_imports_tell(program.path);
 	l.program = &program;
 	rank_join_none(&l);
 	if (o->entered)
@@ -143,7 +146,8 @@ int cmd_rank(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { 0 } };
 	static const struct argp argp = { option_list, parse, "PROGRAM [ARG...]",
-					  "Run PROGRAM as one rank of an MPI job that can be checkpointed.", children, NULL, NULL };
+					  "Run PROGRAM as one rank of an MPI job that can be checkpointed.",
+					  children, NULL, NULL };
 	struct options o = { 0 };
 	struct rp_error err = { "" };
 	int r;

@@ -253,7 +253,7 @@ def main():
     write(outdir + '/mpi_lower.c', HEAD + '#include "mpi/lower.h"\n\nconst char *const rp_lower_names[RP_LOWER_COUNT] = {\n'
           + ''.join('\t"P%s",\n' % f.name for f, _ in table) + '};\n')
     write(outdir + '/mpi_wrap.c', HEAD + '#include "mpi/wrap.h"\n\n' + '\n'.join(wrap))
-    write(outdir + '/mpi_functions.c', HEAD + '#include "mpi/functions.h"\n\nconst struct rp_mpi_function rp_mpi_functions[] = {\n'
+    write(outdir + '/mpi_functions.c', HEAD + '#include "abi/mpi_functions.h"\n\nconst struct rp_mpi_function rp_mpi_functions[] = {\n'
           + ''.join('\t{ "%s", "%s", %d, "%s" },\n' % (f.name, c, not later[c][0], later[c][1]) for f, c in table)
           + '\t{ 0 },\n};\n')
     write(outdir + '/mpi_functions.json', json.dumps(
