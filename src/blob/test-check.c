@@ -74,7 +74,7 @@ static struct rp_plan *make(uint64_t *size)
 	rp_planner_head(p)->task_size = 0x7ffffffff000;
 	rp_planner_head(p)->mm.auxv_len = 64;
 	rp_planner_head(p)->mm.auxv_off = (uint64_t)rp_planner_bytes(p, bytes, 64, 8);
-	if (rp_planner_seal(p, &fd, &err))
+	if (rp_planner_memfd(&fd, &err) || rp_planner_seal(p, fd, &err))
 		exit(1);
 	*size = rp_planner_head(p)->total_size;
 	rp_planner_free(p);

@@ -452,7 +452,7 @@ static int restore(const char *restorer, int pid)
 	char number[16];
 	int fd, got;
 
-	if (rp_planner_hole(plan, 8 << 20, &err) || rp_planner_seal(plan, &fd, &err))
+	if (rp_planner_hole(plan, 8 << 20, &err) || rp_planner_memfd(&fd, &err) || rp_planner_seal(plan, fd, &err))
 		die("plan: %s", err.text);
 	fd = dup(fd);
 	got = (int)syscall(SYS_clone3, &args, sizeof(args));

@@ -283,21 +283,23 @@ static int write_all(struct rp_planner *p, int fd)
 	return rc;
 }
 
-int rp_planner_seal(struct rp_planner *p, int *out_fd, struct rp_error *err)
+int rp_planner_memfd(int *out_fd, struct rp_error *err)
 {
-	int fd, rc;
+	int fd = memfd_create("reprise-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return rp_error(err, -errno, "memfd for the plan: %s", strerror(errno));
+	*out_fd = fd;
+	return 0;
+}
+
+int rp_planner_seal(struct rp_planner *p, int fd, struct rp_error *err)
+{
+	int rc;
 
 	sort_vmas(p);
 	sort_runs(p);
 	lay_out(p);
-	fd = memfd_create("reprise-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return rp_error(err, -errno, "memfd for the plan: %s", strerror(errno));
 	rc = write_all(p, fd);
-	if (rc) {
-		close(fd);
-		return rp_error(err, rc, "writing the plan: %s", strerror(-rc));
-	}
-	*out_fd = fd;
-	return 0;
+	return rc ? rp_error(err, rc, "writing the plan: %s", strerror(-rc)) : 0;
 }

@@ -56,8 +56,11 @@ int rp_planner_fdop(struct rp_planner *p, int fd, enum rp_plan_fdop_type op, uin
  * one page stays on each side) and, with RP_PLAN_RANK, outside the lower half. -ENOMEM: no such gap. */
 int rp_planner_hole(struct rp_planner *p, uint64_t len, struct rp_error *err);
 
-/* Sorts, merges adjacent runs, lays everything out and writes it into a new sealed memfd. On success *out_fd is the
- * caller's and head->plan_fd need not be set (the restorer learns the number from its command line). */
-int rp_planner_seal(struct rp_planner *p, int *out_fd, struct rp_error *err);
+/* An empty memfd for the plan. Made early by a restore: later the limits of the image may leave no room for it. */
+int rp_planner_memfd(int *out_fd, struct rp_error *err);
+
+/* Sorts, merges adjacent runs, lays everything out, writes it into that memfd and seals it. head->plan_fd need not be set (the
+ * restorer learns the number from its command line). */
+int rp_planner_seal(struct rp_planner *p, int fd, struct rp_error *err);
 
 #endif

@@ -197,6 +197,16 @@ static int fill_head(struct rp_restore *r, struct rp_rtask *t)
 	return 0;
 }
 
+static int make_plan_fd(struct rp_restore *r)
+{
+	int fd, rc = rp_planner_memfd(&fd, &r->err);
+
+	if (rc)
+		return rc;
+	r->plan_fd = rp_restore_stash_fd(r, fd);
+	return r->plan_fd < 0 ? r->plan_fd : 0;
+}
+
 static int prepare_and_plan(struct rp_restore *r, struct rp_rtask *t)
 {
 	int rc = rp_planner_new(&r->plan);
@@ -205,6 +215,8 @@ static int prepare_and_plan(struct rp_restore *r, struct rp_rtask *t)
 		return rp_error(&r->err, rc, "no memory");
 	t->plan = r->plan;
 	rc = fill_head(r, t);
+	if (!rc)
+		rc = make_plan_fd(r);
 	if (!rc)
 		rc = set_session(r, t);
 	if (!rc)
@@ -226,19 +238,15 @@ static int prepare_and_plan(struct rp_restore *r, struct rp_rtask *t)
 	return rc;
 }
 
-static int exec_restorer(struct rp_restore *r, int plan_fd)
+static int exec_restorer(struct rp_restore *r)
 {
 	static char *const no_env[] = { NULL };
 	const char *slash = r->opts->boot_path ? strrchr(r->opts->boot_path, '/') : NULL;
 	char number[16];
 	char *argv[3] = { slash ? (char *)slash + 1 : "reprise-restorer", number, NULL };
-	int rc = rp_fd_move_above(&plan_fd, r->fd_base);
 
-	if (!rc)
-		rc = rp_fd_cloexec(plan_fd, 0);
-	if (rc)
-		return rp_error(&r->err, rc, "descriptor of the plan: %s", strerror(-rc));
-	snprintf(number, sizeof(number), "%d", plan_fd);
+	rp_fd_cloexec(r->plan_fd, 0);
+	snprintf(number, sizeof(number), "%d", r->plan_fd);
 	syscall(SYS_execveat, r->exec_fd, "", argv, r->opts->boot_path ? environ : no_env, AT_EMPTY_PATH);
 	return rp_error(&r->err, -errno, "executing the restorer: %s", strerror(errno));
 }
@@ -246,7 +254,7 @@ static int exec_restorer(struct rp_restore *r, int plan_fd)
 int rp_restore_exec(struct rp_restore *r)
 {
 	struct rp_rtask *t = &r->tasks[0];
-	int plan_fd, rc;
+	int rc;
 
 	rc = open_restorer(r);
 	if (!rc)
@@ -258,8 +266,8 @@ int rp_restore_exec(struct rp_restore *r)
 	redirect_log(r);
 	rc = prepare_and_plan(r, t);
 	if (!rc)
-		rc = rp_planner_seal(t->plan, &plan_fd, &r->err);
-	return rc ? rc : exec_restorer(r, plan_fd);
+		rc = rp_planner_seal(t->plan, r->plan_fd, &r->err);
+	return rc ? rc : exec_restorer(r);
 }
 
 /* ---- attaching ---- */

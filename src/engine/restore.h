@@ -71,6 +71,7 @@ struct rp_restore {
 	size_t ntasks;
 	int *inherited;	   /* per file: the caller's descriptor that stands in for it, -1: opened anew */
 	struct rp_planner *plan; /* from stage prepare on */
+	int plan_fd;	   /* memfd of the plan */
 	int exec_fd;	   /* the restorer (or bootstrap), opened */
 	int fd_base;	   /* service descriptors have numbers from here: above every descriptor of the image */
 	int status_fd;	   /* where this process reports failure and the restorer success; -1: nobody listens */

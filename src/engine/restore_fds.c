@@ -156,7 +156,8 @@ int rp_restore_choose_inherited(struct rp_restore *r)
 
 int rp_restore_choose_base(struct rp_restore *r)
 {
-	struct rlimit lim;
+	struct rlimit lim, raised;
+	rlim_t need;
 
 	r->fd_base = 3;
 	for (size_t i = 0; i < r->ntasks; i++)
@@ -164,14 +165,17 @@ int rp_restore_choose_base(struct rp_restore *r)
 			r->fd_base = (int)r->tasks[i].fds[r->tasks[i].nfds - 1]->fd + 1;
 	if (getrlimit(RLIMIT_NOFILE, &lim))
 		return rp_error(&r->err, -errno, "limit of descriptors: %s", strerror(errno));
-	if (lim.rlim_cur < (rlim_t)r->fd_base + SPARE_FDS && lim.rlim_max > lim.rlim_cur) {
-		lim.rlim_cur = lim.rlim_max;
-		if (setrlimit(RLIMIT_NOFILE, &lim))
-			return rp_error(&r->err, -errno, "raising the limit of descriptors: %s", strerror(errno));
-	}
-	if (lim.rlim_cur < (rlim_t)r->fd_base + SPARE_FDS)
+	need = (rlim_t)r->fd_base + SPARE_FDS;
+	if (lim.rlim_cur >= need)
+		return 0;
+	/* The process gets its own limits later. Beyond the hard limit only a privileged caller can go for the moment. */
+	raised = lim;
+	raised.rlim_cur = need;
+	if (need > lim.rlim_max)
+		raised.rlim_max = need;
+	if (setrlimit(RLIMIT_NOFILE, &raised))
 		return rp_error(&r->err, -EMFILE, "the image's highest descriptor is %d, and the limit of descriptors here is %llu: "
-				"raise it (ulimit -n)", r->fd_base - 1, (unsigned long long)lim.rlim_cur);
+				"raise it (ulimit -n)", r->fd_base - 1, (unsigned long long)lim.rlim_max);
 	return 0;
 }
 

@@ -39,7 +39,8 @@ static const struct rp_plan *seal(struct rp_planner *p, int *fd)
 	struct stat st;
 	const struct rp_plan *plan;
 
-	assert_int_equal(rp_planner_seal(p, fd, NULL), 0);
+	assert_int_equal(rp_planner_memfd(fd, NULL), 0);
+	assert_int_equal(rp_planner_seal(p, *fd, NULL), 0);
 	assert_int_equal(fstat(*fd, &st), 0);
 	plan = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, *fd, 0);
 	assert_ptr_not_equal(plan, MAP_FAILED);
