@@ -186,19 +186,26 @@ static int scan_map(struct rp_pages *p, int pagemap, const struct rp_map *m, str
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg), .start = m->start, .end = m->end, .vec = (uintptr_t)vec, .vec_len = SCAN_REGIONS,
 		.category_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO, .category_inverted = PAGE_IS_FILE | PAGE_IS_PFNZERO,
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED, .return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_GUARD,
 	};
+	int ret;
 
 	while (arg.start < m->end) {
 		int n = ioctl(pagemap, PAGEMAP_SCAN, &arg);
 
+		if (n < 0 && errno == EINVAL && arg.return_mask & PAGE_IS_GUARD) {
+			arg.return_mask &= ~PAGE_IS_GUARD; /* a kernel before 6.15 */
+			continue;
+		}
 		if (n < 0)
 			return rp_error(&p->d->err, -errno, "cannot scan the pages of %#lx: %s", (unsigned long)m->start,
 					strerror(errno));
 		for (int i = 0; i < n; i++) {
-			int ret = hold ? hold_run(p, vec[i].start, vec[i].end) :
-					 add_run(p, m, vec[i].start, vec[i].end, NULL);
-
+			if (vec[i].categories & PAGE_IS_GUARD)
+				return rp_error(&p->d->err, -ENOTSUP, "the guard pages at %#lx (MADV_GUARD_INSTALL) cannot "
+						"be carried", (unsigned long)vec[i].start);
+			ret = hold ? hold_run(p, vec[i].start, vec[i].end) : add_run(p, m, vec[i].start, vec[i].end, NULL);
 			if (ret < 0)
 				return ret;
 		}

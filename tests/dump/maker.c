@@ -130,6 +130,13 @@ static void make_pkey(void)
 	need(key > 0 && syscall(SYS_pkey_mprotect, p, 4096, PROT_READ | PROT_WRITE, key) == 0);
 }
 
+static void make_guard(void)
+{
+	char *p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	need(p != MAP_FAILED && madvise(p + 4096, 4096, 102 /* MADV_GUARD_INSTALL, Linux 6.13 */) == 0);
+}
+
 /* Shared memory of a device; nearly every machine has one of these. */
 static void make_device(void)
 {
@@ -175,6 +182,7 @@ static const struct {
 	{ "nothing", NULL },	   { "child", make_child },   { "zombie", make_zombie }, { "traced", make_traced },
 	{ "socket", make_socket }, { "sysv", make_sysv },     { "uring", make_uring },	 { "aio", make_aio },
 	{ "uffd", make_uffd },	   { "pkey", make_pkey },     { "device", make_device },
+	{ "guard", make_guard },
 };
 
 int main(int argc, char **argv)

@@ -29,6 +29,7 @@ REFUSED = {
     "uffd": ["userfaultfd"],
     "pkey": ["protection key"],
     "device": ["device"],
+    "guard": ["guard pages"],
 }
 
 
