@@ -39,6 +39,10 @@ struct fd_state {
 		struct description *items;
 		size_t count, room;
 	} seen;
+	struct {
+		size_t *items; /* of `seen`, one per description, in the order of kcmp(2) */
+		size_t count, room;
+	} order;
 };
 
 /* The engine's own slot of kind_state: no descriptor type has number 0. */
@@ -56,8 +60,10 @@ void rp_dump_fds_done(struct rp_dump *d)
 	for (size_t i = 0; s && i < s->seen.count; i++)
 		if (s->seen.items[i].fd >= 0)
 			close(s->seen.items[i].lfd);
-	if (s)
+	if (s) {
 		free(s->seen.items);
+		free(s->order.items);
+	}
 }
 
 static int read_fdinfo(struct rp_dump *d, int proc_fd, struct rp_fd *f, const char *path)
@@ -147,18 +153,39 @@ static int describe(struct rp_dump *d, struct rp_fd *f, FileEntry **out)
 	return ret;
 }
 
-static struct description *find_same(struct fd_state *s, struct rp_task *t, const struct rp_fd *f)
+/* Looks a description up in the order of kcmp(2), which compares our own duplicates: the same file behind them is 0. Returns
+ * its place in s->order, or where it belongs with *found false. */
+static size_t find_same(const struct fd_state *s, int lfd, bool *found)
 {
-	for (size_t i = 0; i < s->seen.count; i++) {
-		struct description *o = &s->seen.items[i];
+	size_t low = 0, high = s->order.count;
 
-		/* kcmp(2) on our own duplicates: they are the same descriptions. */
-		if (o->fd >= 0 && o->dev == f->st.st_dev && o->ino == f->st.st_ino &&
-		    syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, (unsigned long)o->lfd, (unsigned long)f->lfd) == 0)
-			return o;
+	*found = false;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		long c = syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, (unsigned long)lfd,
+				 (unsigned long)s->seen.items[s->order.items[mid]].lfd);
+
+		if (c == 0) {
+			*found = true;
+			return mid;
+		}
+		if (c == 1) /* less */
+			high = mid;
+		else
+			low = mid + 1;
 	}
-	(void)t;
-	return NULL;
+	return low;
+}
+
+/* Puts description `index` at its place among those that are known. */
+static int insert_order(struct rp_dump *d, struct fd_state *s, size_t place, size_t index)
+{
+	if (!RP_ARRAY_PUSH(&s->order))
+		return rp_error(&d->err, -ENOMEM, "out of memory");
+	memmove(s->order.items + place + 1, s->order.items + place,
+		(s->order.count - 1 - place) * sizeof(s->order.items[0]));
+	s->order.items[place] = index;
+	return 0;
 }
 
 static int add_fdinfo(struct rp_dump *d, struct rp_task *t, const struct rp_fd *f, const FileEntry *e)
@@ -197,7 +224,8 @@ static int dump_one(struct rp_dump *d, struct rp_task *t, int pidfd, int number)
 	struct description *o;
 	FileEntry *e = NULL;
 	char path[64];
-	size_t at;
+	size_t at, place;
+	bool same;
 	int ret;
 
 	if (!f || !s)
@@ -225,13 +253,15 @@ static int dump_one(struct rp_dump *d, struct rp_task *t, int pidfd, int number)
 	ret = read_fdinfo(d, t->proc_fd, f, path);
 	read_owner(f);
 	f->launched = is_launched(d, f);
-	o = find_same(s, t, f);
-	if (ret == 0 && o) {
-		f->id = o->id;
-		e = o->entry;
+	place = find_same(s, f->lfd, &same);
+	if (ret == 0 && same) {
+		f->id = s->seen.items[s->order.items[place]].id;
+		e = s->seen.items[s->order.items[place]].entry;
 	} else if (ret == 0) {
 		f->id = d->next_id++;
-		ret = describe(d, f, &e);
+		ret = insert_order(d, s, place, at);
+		if (ret == 0)
+			ret = describe(d, f, &e);
 	}
 	s->seen.items[at] = (struct description){ .lfd = f->lfd, .fd = number, .id = f->id, .dev = f->st.st_dev,
 						  .ino = f->st.st_ino, .entry = e };
