@@ -346,11 +346,14 @@ static bool is_meant(const struct rp_job_info *info, const char *job)
 int rp_registry_find(const char *job, struct rp_job_info *out, struct rp_error *err)
 {
 	struct rp_job_info *jobs = NULL, found = { 0 };
-	size_t n = 0, hits = 0;
+	size_t n = 0, hits = 0, live = 0;
 	int rc = rp_registry_list(&jobs, &n, err);
 
+	for (size_t i = 0; !rc && i < n; i++)
+		live += jobs[i].alive && is_meant(&jobs[i], job);
+	/* A job that lost its agent is meant only when no other can be. */
 	for (size_t i = 0; !rc && i < n; i++) {
-		if (is_meant(&jobs[i], job) && ++hits == 1)
+		if ((jobs[i].alive || !live) && is_meant(&jobs[i], job) && ++hits == 1)
 			found = jobs[i];
 		else
 			rp_job_info_done(&jobs[i]);
