@@ -36,6 +36,7 @@ struct page_region {
 #define PAGE_IS_GUARD (1UL << 8)
 
 #define PAGE 4096UL
+#define PROCESS_PAGES 1 /* number of the pages file; shared objects and memfds count on from there */
 #define CHUNK (256UL << 10) /* copied by one system call: fits a second-level cache while zeros are looked for */
 #define SCAN_REGIONS 1024
 #define MAX_WORKERS 4
@@ -146,7 +147,7 @@ int rp_pages_new(struct rp_pages **out, struct rp_dump *d, struct rp_task *t)
 	/* Memory that is touched between now and the freeze. */
 	bytes += (bytes >> 6) + 64 * PAGE;
 	bytes &= ~(PAGE - 1);
-	p->id = d->next_pages_id++;
+	p->id = PROCESS_PAGES;
 	ret = rp_writer_pages(d->writer, p->id, bytes, &p->fd, &d->err);
 	if (ret < 0)
 		return ret;

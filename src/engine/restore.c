@@ -388,6 +388,9 @@ static int run_apart(struct rp_restore *r, pid_t *out_pid, int *out_pidfd)
 	}
 	if (rc)
 		return rc;
+	/* Stopped by job control at the checkpoint: so it is again, some instructions later. */
+	if (r->tasks[0].core->tc->task_state == RP_TASK_STOPPED)
+		kill(pid, SIGSTOP);
 	*out_pid = pid;
 	*out_pidfd = pidfd;
 	return 0;
