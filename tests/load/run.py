@@ -153,7 +153,7 @@ class Run:
     def restored(self):
         """The wanted pid runs the load again; soon, when the restorer has left it, it looks as before."""
         wait_for("the restored process", lambda: self.is_running())
-        end = time.monotonic() + 1
+        end = time.monotonic() + LIMIT / 4
         while True:
             try:
                 return compare(self.facts, facts(self.pid), self.loose())
@@ -303,6 +303,19 @@ MODES = {"child": mode_child, "detached": mode_detached, "sibling": mode_sibling
 EXTRA = {"chain": mode_chain}
 
 
+def where(pid):
+    """What every thread of a process that does not get on is doing, for the log."""
+    lines = []
+    for tid in os.listdir(f"/proc/{pid}/task") if os.path.exists(f"/proc/{pid}/task") else []:
+        task = f"/proc/{pid}/task/{tid}"
+        try:
+            state = re.search(r"^State:.*", read(f"{task}/status"), re.M).group()
+            lines.append(f"{tid} {read(task + '/comm').strip()} {state} {read(task + '/wchan')} {read(task + '/syscall').strip()}")
+        except OSError:
+            pass
+    return "\n".join(lines)
+
+
 def worker(load, mode, directory):
     run = Run(load, directory)
     try:
@@ -314,7 +327,7 @@ def worker(load, mode, directory):
     except Failed as e:
         return 1, str(e)
     except subprocess.TimeoutExpired as e:
-        return 1, f"timed out: {e.cmd}"
+        return 1, f"timed out: {e.cmd}\n{where(run.pid)}"
 
 
 def isolated(load, mode, directory, pipe):
