@@ -24,7 +24,8 @@ static const struct argp_option option_list[] = {
 	{ "stdio", KEY_STDIO, "inherit|image", 0, "Descriptors 0-2 are ours (default), or what the image has", 0 },
 	{ "inherit-fd", KEY_INHERIT_FD, "fd[N]:RESOURCE", 0,
 	  "Our descriptor N stands in for what the image names RESOURCE: a path, pipe:[INODE], fd[NUMBER]", 0 },
-	{ "file-validation", KEY_VALIDATION, "filesize|buildid", 0, "How files are compared with those of the checkpoint", 0 },
+	{ "file-validation", KEY_VALIDATION, "filesize|buildid", 0,
+	  "How files are compared with those of the checkpoint", 0 },
 	{ 0 }
 };
 
@@ -61,13 +62,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_child children[] = { CMD_COMMON, { 0 } };
-static const struct argp argp = {
-	option_list, parse_option, "-D DIR", "Become the process whose images are in DIR, as exec() becomes a program.\v"
-	"When the wanted pid is not ours, the process is made beside us, as another child of our parent: signals that reach us "
-	"go to it and we end as it ends.\n"
-	"Exit code: that of the process; 125 when it was not restored.",
-	children, NULL, NULL
-};
+static const struct argp argp = { option_list,
+				  parse_option,
+				  "-D DIR",
+				  "Become the process whose images are in DIR, as exec() becomes a program.\v"
+				  "When the wanted pid is not ours, the process is made beside us, as another child of "
+				  "our parent: signals that reach us "
+				  "go to it and we end as it ends.\n"
+				  "Exit code: that of the process; 125 when it was not restored.",
+				  children,
+				  NULL,
+				  NULL };
 
 int cmd_exec(int argc, char **argv)
 {

@@ -39,10 +39,12 @@ static const struct argp_option option_list[] = {
 	  "Descriptors 0-2 are ours, or what the image has (default; terminals and pipes to others are ours)", 0 },
 	{ "inherit-fd", KEY_INHERIT_FD, "fd[N]:RESOURCE", 0,
 	  "Our descriptor N stands in for what the image names RESOURCE: a path, pipe:[INODE], fd[NUMBER]", 0 },
-	{ "file-validation", KEY_VALIDATION, "filesize|buildid", 0, "How files are compared with those of the checkpoint", 0 },
+	{ "file-validation", KEY_VALIDATION, "filesize|buildid", 0,
+	  "How files are compared with those of the checkpoint", 0 },
 	{ "pid", KEY_PID, "exact|prefer|any", 0, "Which pid and thread ids the process gets (default exact)", 0 },
 	{ "pidfile", KEY_PIDFILE, "FILE", 0, "Write the pid there", 0 },
-	{ "compat-exit", KEY_COMPAT_EXIT, NULL, 0, "Return 0 when the process has ended, as CRIU does, not its own status", 0 },
+	{ "compat-exit", KEY_COMPAT_EXIT, NULL, 0,
+	  "Return 0 when the process has ended, as CRIU does, not its own status", 0 },
 	{ "shell-job", 'j', NULL, 0, "Accepted for CRIU's sake: a terminal of the image is always ours", 0 },
 	{ 0 }
 };
@@ -71,7 +73,8 @@ static error_t parse_mode(int key, char *arg, struct options *o, struct argp_sta
 		if (!o->restore.images_dir)
 			argp_error(state, "which images? -D DIR");
 		if (o->exec_cmd != !!o->command)
-			argp_error(state, o->exec_cmd ? "--exec-cmd: which command? -- CMD" : "there is an argument too many");
+			argp_error(state,
+				   o->exec_cmd ? "--exec-cmd: which command? -- CMD" : "there is an argument too many");
 		if (o->exec_cmd && (o->detached || o->sibling))
 			argp_error(state, "--exec-cmd makes the process a child of the command: no -d or -S");
 		return 0;
@@ -111,10 +114,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_child children[] = { CMD_COMMON, { 0 } };
 static const struct argp argp = {
-	option_list, parse_option, "-D DIR [-- CMD ARGS...]",
+	option_list,
+	parse_option,
+	"-D DIR [-- CMD ARGS...]",
 	"Restore the process whose images are in DIR, and wait for it: signals go to it, its status is ours.\v"
 	"Exit code: that of the process when it was waited for; 0 when it runs on its own; 1 when it was not restored.",
-	children, NULL, NULL
+	children,
+	NULL,
+	NULL
 };
 
 static enum rp_attach attachment(const struct options *o)

@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-
 /* What /proc/ID/stat says. comm may hold anything, so the fields are counted from the last ')'. */
 struct holder {
 	char comm[64];
@@ -61,7 +60,8 @@ static int read_tgid(int id)
 	return tgid;
 }
 
-/* A number without a process of its own can still be taken: as group or session of others. Returns one of them, 0: none. */
+/* A number without a process of its own can still be taken: as group or session of others. Returns one of them, 0:
+ * none. */
 static int find_member(int id, struct holder *h, bool *is_session)
 {
 	DIR *dir = opendir("/proc");
@@ -81,7 +81,8 @@ static int find_member(int id, struct holder *h, bool *is_session)
 	return found;
 }
 
-/* Who holds id? groups: look also for process groups and sessions of that number (reads all of /proc). Returns 0 free, 1 held for the moment by something that is ending, -EEXIST held (err says by whom). */
+/* Who holds id? groups: look also for process groups and sessions of that number (reads all of /proc). Returns 0
+ * free, 1 held for the moment by something that is ending, -EEXIST held (err says by whom). */
 static int look_at_id(int id, bool groups, struct rp_error *err)
 {
 	struct holder h;
@@ -98,8 +99,9 @@ static int look_at_id(int id, bool groups, struct rp_error *err)
 	}
 	tgid = read_tgid(id);
 	if (h.state == 'Z' || h.state == 'X') {
-		rp_error(err, -EEXIST, "pid %d is taken by the zombie of process %d (%s), which its parent does not reap", id,
-			 tgid, h.comm);
+		rp_error(err, -EEXIST,
+			 "pid %d is taken by the zombie of process %d (%s), which its parent does not reap", id, tgid,
+			 h.comm);
 		return 1;
 	}
 	if (tgid && tgid != id)
@@ -154,9 +156,11 @@ pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, struct rp_error 
 		if (pid >= 0)
 			return pid;
 		if (pid == -EPERM && want)
-			return rp_error(err, pid, "pid %d cannot be asked for: CAP_CHECKPOINT_RESTORE is missing", want);
+			return rp_error(err, pid, "pid %d cannot be asked for: CAP_CHECKPOINT_RESTORE is missing",
+					want);
 		if (pid == -EINVAL && want)
-			return rp_error(err, pid, "pid %d cannot be asked for: above kernel.pid_max of this host?", want);
+			return rp_error(err, pid, "pid %d cannot be asked for: above kernel.pid_max of this host?",
+					want);
 		if (pid != -EEXIST)
 			return rp_error(err, pid, "cannot make a process: %s", strerror(-pid));
 		rc = look_at_id(want, true, &holder);

@@ -153,8 +153,8 @@ static int describe(struct rp_dump *d, struct rp_fd *f, FileEntry **out)
 	return ret;
 }
 
-/* Looks a description up in the order of kcmp(2), which compares our own duplicates: the same file behind them is 0. Returns
- * its place in s->order, or where it belongs with *found false. */
+/* Looks a description up in the order of kcmp(2), which compares our own duplicates: the same file behind them is 0.
+ * Returns its place in s->order, or where it belongs with *found false. */
 static size_t find_same(const struct fd_state *s, int lfd, bool *found)
 {
 	size_t low = 0, high = s->order.count;

@@ -189,8 +189,7 @@ static bool is_free(struct rp_planner *p, uint64_t start, uint64_t len)
 
 	if (start < 0x10000 || start + len + RP_PAGE_SIZE > p->head.task_size)
 		return false;
-	if (p->head.flags & RP_PLAN_RANK &&
-	    !(start + len < RP_BOOT_BASE || start >= RP_ARENA_BASE + RP_ARENA_SIZE))
+	if (p->head.flags & RP_PLAN_RANK && !(start + len < RP_BOOT_BASE || start >= RP_ARENA_BASE + RP_ARENA_SIZE))
 		return false;
 	for (size_t i = 0; i < p->tables[RP_PART_VMAS].count; i++) {
 		uint64_t below = vmas[i].flags & MAP_GROWSDOWN ? STACK_GAP : RP_PAGE_SIZE;
@@ -210,7 +209,8 @@ int rp_planner_hole(struct rp_planner *p, uint64_t len, struct rp_error *err)
 	vmas = (const struct rp_plan_vma *)p->tables[RP_PART_VMAS].rows;
 	len = (len + RP_PAGE_SIZE - 1) & ~(RP_PAGE_SIZE - 1);
 	p->head.hole_len = len;
-	/* Round addresses in the middle of the address space first: the kernel puts neither the restorer nor its stack there. */
+	/* Round addresses in the middle of the address space first: the kernel puts neither the restorer nor its
+	 * stack there. */
 	for (uint64_t at = 16 * HOLE_TRY_STEP; at < p->head.task_size; at += HOLE_TRY_STEP)
 		if (is_free(p, at, len)) {
 			p->head.hole_start = at;
@@ -246,7 +246,7 @@ static void lay_out(struct rp_planner *p)
 {
 	struct rp_plan *h = &p->head;
 	struct rp_plan_table *out[RP_PART_MAX] = {
-		&h->vmas, &h->runs, &h->shms, &h->threads, &h->sigactions,
+		&h->vmas,     &h->runs,		&h->shms,  &h->threads,	 &h->sigactions,
 		&h->siginfos, &h->posix_timers, &h->creds, &h->seccomps, &h->fdops,
 	};
 	uint64_t off = (BYTES_OFF + p->bytes_len + 63) & ~63UL;
@@ -266,7 +266,7 @@ static int write_all(struct rp_planner *p, int fd)
 {
 	const struct rp_plan *h = &p->head;
 	const struct rp_plan_table *at[RP_PART_MAX] = {
-		&h->vmas, &h->runs, &h->shms, &h->threads, &h->sigactions,
+		&h->vmas,     &h->runs,		&h->shms,  &h->threads,	 &h->sigactions,
 		&h->siginfos, &h->posix_timers, &h->creds, &h->seccomps, &h->fdops,
 	};
 	int rc;

@@ -36,7 +36,8 @@ struct opened {
 static int check_inplace_rank(struct rp_restore *r)
 {
 	if (r->rank && !r->opts->boot_path)
-		return rp_error(&r->err, -ENOTSUP, "this is the image of a rank of an MPI job: `reprise restart` brings it back");
+		return rp_error(&r->err, -ENOTSUP,
+				"this is the image of a rank of an MPI job: `reprise restart` brings it back");
 	if (!r->rank && r->opts->boot_path && !r->opts->job)
 		return rp_error(&r->err, -ENOTSUP, "this is not the image of a rank");
 	return 0;
@@ -105,7 +106,8 @@ int rp_restore_open_file(struct rp_restore *r, uint32_t id, int flags)
 	o = rp_restore_alloc(r, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
-	rc = e->type == FD_TYPES__REG ? rp_regfile_open_as(r, e->reg, flags, &fd) : rp_memfd_open_as(r, e->memfd, flags, &fd);
+	rc = e->type == FD_TYPES__REG ? rp_regfile_open_as(r, e->reg, flags, &fd)
+				      : rp_memfd_open_as(r, e->memfd, flags, &fd);
 	if (rc)
 		return rc;
 	fd = rp_restore_service_fd(r, fd);
@@ -160,7 +162,8 @@ static int set_session(struct rp_restore *r, const struct rp_rtask *t)
 		return 0;
 	if (leads_session && setsid() < 0 && getsid(0) != getpid())
 		return rp_error(&r->err, -errno, "setsid: %s", strerror(errno));
-	/* Without a terminal there is no job control: a group of its own makes each signal arrive once (supervise.c). */
+	/* Without a terminal there is no job control: a group of its own makes each signal arrive once
+	 * (supervise.c). */
 	if (!leads_session && (leads_group || !isatty(0)) && setpgid(0, 0) && errno != EPERM)
 		return rp_error(&r->err, -errno, "setpgid: %s", strerror(errno));
 	return 0;
@@ -299,8 +302,8 @@ static int read_status(struct rp_restore *r, int fd, pid_t pid)
 	s.text[sizeof(s.text) - 1] = 0;
 	if (s.text[0])
 		return rp_error(&r->err, s.code, "%s", s.text);
-	return rp_error(&r->err, s.code, "the restorer failed in step %u at 0x%llx: %s", s.stage, (unsigned long long)s.arg,
-			strerror(-s.code));
+	return rp_error(&r->err, s.code, "the restorer failed in step %u at 0x%llx: %s", s.stage,
+			(unsigned long long)s.arg, strerror(-s.code));
 }
 
 static pid_t clone_by_policy(struct rp_restore *r, pid_t want, bool sibling, int *pidfd)

@@ -168,14 +168,17 @@ int rp_restore_choose_base(struct rp_restore *r)
 	need = (rlim_t)r->fd_base + SPARE_FDS;
 	if (lim.rlim_cur >= need)
 		return 0;
-	/* The process gets its own limits later. Beyond the hard limit only a privileged caller can go for the moment. */
+	/* The process gets its own limits later. Beyond the hard limit only a privileged caller can go for the
+	 * moment. */
 	raised = lim;
 	raised.rlim_cur = need;
 	if (need > lim.rlim_max)
 		raised.rlim_max = need;
 	if (setrlimit(RLIMIT_NOFILE, &raised))
-		return rp_error(&r->err, -EMFILE, "the image's highest descriptor is %d, and the limit of descriptors here is %llu: "
-				"raise it (ulimit -n)", r->fd_base - 1, (unsigned long long)lim.rlim_max);
+		return rp_error(&r->err, -EMFILE,
+				"the image's highest descriptor is %d, and the limit of descriptors here is %llu: "
+				"raise it (ulimit -n)",
+				r->fd_base - 1, (unsigned long long)lim.rlim_max);
 	return 0;
 }
 
@@ -217,7 +220,8 @@ int rp_restore_evacuate(struct rp_restore *r)
 		return rp_error(&r->err, -errno, "close_range: %s", strerror(errno));
 	for (int i = 0; !rc && i < 3; i++)
 		rc = stash_copy(r, i, &r->caller_std[i]);
-	/* The same caller's descriptor may stand in for several files: each gets its own copy, all share the description. */
+	/* The same caller's descriptor may stand in for several files: each gets its own copy, all share the
+	 * description. */
 	for (size_t i = 0; !rc && i < r->nfiles; i++) {
 		if (r->inherited[i] < 0)
 			continue;

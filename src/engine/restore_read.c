@@ -57,7 +57,7 @@ const char *rp_restore_file_name(const struct rp_restore *r, uint32_t id)
 static int read_fds(struct rp_restore *r, struct rp_rtask *t)
 {
 	uint32_t id = r->inventory->has_fdinfo_per_id && r->inventory->fdinfo_per_id && t->ids ? t->ids->files_id
-											      : (uint32_t)t->pid;
+											       : (uint32_t)t->pid;
 	int rc = rp_image_all(r->image, RP_IMG_FDINFO, id, &t->fds, &t->nfds, &r->err);
 
 	if (rc)
@@ -69,9 +69,11 @@ static int read_fds(struct rp_restore *r, struct rp_rtask *t)
 
 		if (t->fds[i]->fd >= RP_FD_LIMIT || (i && t->fds[i]->fd == t->fds[i - 1]->fd) ||
 		    t->fds[i]->flags & ~(uint32_t)FD_CLOEXEC)
-			return rp_error(&r->err, -EINVAL, "fdinfo-%u.img: descriptor %u is not valid", id, t->fds[i]->fd);
+			return rp_error(&r->err, -EINVAL, "fdinfo-%u.img: descriptor %u is not valid", id,
+					t->fds[i]->fd);
 		if (!e || e->type != t->fds[i]->type)
-			return rp_error(&r->err, -EINVAL, "fdinfo-%u.img: descriptor %u has no file of its type and id %u", id,
+			return rp_error(&r->err, -EINVAL,
+					"fdinfo-%u.img: descriptor %u has no file of its type and id %u", id,
 					t->fds[i]->fd, t->fds[i]->id);
 	}
 	return 0;
@@ -102,7 +104,8 @@ static int read_threads(struct rp_restore *r, struct rp_rtask *t)
 			return rc;
 	}
 	if (t->threads[0].tid != t->pid)
-		return rp_error(&r->err, -EINVAL, "pstree.img: the first thread of process %d is %d", t->pid, t->threads[0].tid);
+		return rp_error(&r->err, -EINVAL, "pstree.img: the first thread of process %d is %d", t->pid,
+				t->threads[0].tid);
 	t->core = t->threads[0].core;
 	if (!t->core->tc)
 		return rp_error(&r->err, -EINVAL, "core-%d.img: has no task_core_entry", t->pid);
@@ -148,8 +151,8 @@ int rp_restore_read(struct rp_restore *r)
 	if (rc)
 		return rc;
 	if (r->ntasks != 1)
-		return rp_error(&r->err, -ENOTSUP, "the image holds %zu processes: trees of processes cannot be restored yet",
-				r->ntasks);
+		return rp_error(&r->err, -ENOTSUP,
+				"the image holds %zu processes: trees of processes cannot be restored yet", r->ntasks);
 	r->tasks = rp_image_alloc(r->image, r->ntasks * sizeof(*r->tasks));
 	if (!r->tasks)
 		return rp_error(&r->err, -ENOMEM, "no memory");

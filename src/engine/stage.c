@@ -21,7 +21,8 @@ static int check_file(struct rp_restore *r, size_t i)
 	if (r->inherited[i] >= 0)
 		return 0;
 	if (!kind)
-		return rp_error(&r->err, -ENOTSUP, "file id %u is of type %d, which cannot be restored", e->id, (int)e->type);
+		return rp_error(&r->err, -ENOTSUP, "file id %u is of type %d, which cannot be restored", e->id,
+				(int)e->type);
 	rc = kind->fd_check(r, e);
 	if (rc)
 		return rc;

@@ -69,8 +69,8 @@ static void pass_on(const struct rp_supervise *s, const struct signalfd_siginfo 
 		send_signal(s->pidfd, (int)si->ssi_signo);
 }
 
-/* Follows the group stops of `proxy`, which cannot see its own SIGSTOP, and repeats them on the process. The SIGCONT that
- * ends a stop reaches the proxy as a signal and is passed on by it. Ends with the proxy. */
+/* Follows the group stops of `proxy`, which cannot see its own SIGSTOP, and repeats them on the process. The SIGCONT
+ * that ends a stop reaches the proxy as a signal and is passed on by it. Ends with the proxy. */
 static void mirror_stops(pid_t proxy, int pidfd)
 {
 	int status;
@@ -151,7 +151,8 @@ static int learn_exit(const struct rp_supervise *s, int *out_wstatus, struct rp_
 			return 0;
 		poll(NULL, 0, 10);
 	}
-	return rp_error(err, -ECHILD, "how pid %d ended is not known: the kernel does not tell (PIDFD_INFO_EXIT)", s->pid);
+	return rp_error(err, -ECHILD, "how pid %d ended is not known: the kernel does not tell (PIDFD_INFO_EXIT)",
+			s->pid);
 }
 
 /* A child that stops: stop too, so that a shell notices; the SIGCONT that continues us is passed on. */

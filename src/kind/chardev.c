@@ -45,7 +45,8 @@ static int chardev_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 	RegFileEntry *m;
 
 	if (!is_stateless(&fd->st))
-		return rp_error(&d->err, -ENOTSUP, "the state of device %u:%u cannot be carried: close it before the checkpoint",
+		return rp_error(&d->err, -ENOTSUP,
+				"the state of device %u:%u cannot be carried: close it before the checkpoint",
 				major(fd->st.st_rdev), minor(fd->st.st_rdev));
 	m = RP_DUMP_MSG(d, RegFileEntry, reg_file_entry__init);
 	if (!m || !(m->fown = rp_fown_dump(d, fd)) || !(m->name = rp_dump_strdup(d, fd->link)))
@@ -129,7 +130,8 @@ static int tty_open(struct rp_restore *r, const FileEntry *e, int *out_fd)
 		if (r->caller_std[i] >= 0)
 			fd = fcntl(r->caller_std[i], F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
-		return rp_error(&r->err, -ENOTTY, "the image needs a terminal and the caller has none: see --stdio inherit");
+		return rp_error(&r->err, -ENOTTY,
+				"the image needs a terminal and the caller has none: see --stdio inherit");
 	*out_fd = fd;
 	return 0;
 }

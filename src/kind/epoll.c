@@ -28,7 +28,8 @@ static int parse_member(struct rp_dump *d, const char *text, EventpollTfdEntry *
 
 	if (!m)
 		return -ENOMEM;
-	if (sscanf(text, " %u events: %x data: %llx pos:%lli ino:%llx sdev:%x", &tfd, &events, &data, &pos, &ino, &sdev) != 6)
+	if (sscanf(text, " %u events: %x data: %llx pos:%lli ino:%llx sdev:%x", &tfd, &events, &data, &pos, &ino,
+		   &sdev) != 6)
 		return rp_error(&d->err, -ENOTSUP, "the kernel does not show the members in a known form");
 	m->tfd = tfd;
 	m->events = events;
@@ -49,11 +50,15 @@ static int check_member(struct rp_dump *d, const struct rp_fd *fd, const Eventpo
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%u", fd->pid, m->tfd);
 	if (stat(path, &st))
-		return rp_error(&d->err, -ENOTSUP, "it still watches what was descriptor %u, which is closed in this process; "
-				"remove it from the interest list before closing it", m->tfd);
+		return rp_error(&d->err, -ENOTSUP,
+				"it still watches what was descriptor %u, which is closed in this process; "
+				"remove it from the interest list before closing it",
+				m->tfd);
 	if (m->inode != st.st_ino)
-		return rp_error(&d->err, -ENOTSUP, "it still watches what was descriptor %u before that number was reused; "
-				"remove it from the interest list before closing it", m->tfd);
+		return rp_error(&d->err, -ENOTSUP,
+				"it still watches what was descriptor %u before that number was reused; "
+				"remove it from the interest list before closing it",
+				m->tfd);
 	return 0;
 }
 
@@ -101,7 +106,8 @@ static int epoll_check(struct rp_restore *r, const FileEntry *e)
 		return rp_error(&r->err, -EINVAL, "epoll, file id %u: not valid", e->id);
 	for (size_t i = 0; i < e->epfd->n_tfd; i++)
 		if (!has_fd(r, e->epfd->tfd[i]->tfd))
-			return rp_error(&r->err, -EINVAL, "epoll, file id %u: watches descriptor %u, which the image does not have",
+			return rp_error(&r->err, -EINVAL,
+					"epoll, file id %u: watches descriptor %u, which the image does not have",
 					e->id, e->epfd->tfd[i]->tfd);
 	return rp_fown_check(r, e->epfd->fown, "epoll", e->id);
 }
@@ -126,10 +132,12 @@ static int epoll_finish(struct rp_restore *r, struct rp_rtask *t, const FileEntr
 			continue;
 		/* Standard descriptors may be another kind of file now, one that is always ready. */
 		if (errno == EPERM && m->tfd <= 2) {
-			rp_warn("pid %d fd %d epoll: descriptor %u is now a file that cannot be watched", t->pid, fd, m->tfd);
+			rp_warn("pid %d fd %d epoll: descriptor %u is now a file that cannot be watched", t->pid, fd,
+				m->tfd);
 			continue;
 		}
-		return rp_error(&r->err, -errno, "fd %d epoll: watching descriptor %u: %s", fd, m->tfd, strerror(errno));
+		return rp_error(&r->err, -errno, "fd %d epoll: watching descriptor %u: %s", fd, m->tfd,
+				strerror(errno));
 	}
 	return rp_fown_restore(r, t, e->epfd->fown, e->epfd->flags, fd);
 }

@@ -33,8 +33,10 @@ static int external_check(struct rp_restore *r, const FileEntry *e)
 
 	for (size_t i = 0; i < t->nfds; i++)
 		if (t->fds[i]->id == e->id)
-			return rp_error(&r->err, -EBADF, "descriptor %u of the process came from its launcher, and this caller "
-					"has none: open it, or use --inherit-fd fd[N]:fd[%u]", t->fds[i]->fd, t->fds[i]->fd);
+			return rp_error(&r->err, -EBADF,
+					"descriptor %u of the process came from its launcher, and this caller "
+					"has none: open it, or use --inherit-fd fd[N]:fd[%u]",
+					t->fds[i]->fd, t->fds[i]->fd);
 	return 0;
 }
 

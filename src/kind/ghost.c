@@ -38,7 +38,8 @@ static int write_holes(struct rp_dump *d, int fd, const struct stat *st, uint32_
 
 		at = lseek(fd, at, SEEK_DATA);
 		if (at < 0)
-			return errno == ENXIO ? 0 : rp_error(&d->err, -errno, "reading its contents: %s", strerror(errno));
+			return errno == ENXIO ? 0
+					      : rp_error(&d->err, -errno, "reading its contents: %s", strerror(errno));
 		end = lseek(fd, at, SEEK_HOLE);
 		if (end < 0)
 			return rp_error(&d->err, -errno, "reading its contents: %s", strerror(errno));
@@ -48,7 +49,8 @@ static int write_holes(struct rp_dump *d, int fd, const struct stat *st, uint32_
 		chunk.len = (uint64_t)(end - at);
 		rc = rp_writer_put(d->writer, RP_IMG_GHOST_FILE, remap_id, &chunk, &d->err);
 		if (!rc)
-			rc = rp_writer_extra_from(d->writer, RP_IMG_GHOST_FILE, remap_id, fd, chunk.off, chunk.len, &d->err);
+			rc = rp_writer_extra_from(d->writer, RP_IMG_GHOST_FILE, remap_id, fd, chunk.off, chunk.len,
+						  &d->err);
 		if (rc)
 			return rc;
 		at = end;
@@ -137,7 +139,8 @@ int rp_ghost_find(struct rp_restore *r, uint32_t id, uint32_t *remap_id)
 		if (all[i]->orig_id != id)
 			continue;
 		if (all[i]->has_remap_type && all[i]->remap_type != REMAP_TYPE__GHOST)
-			return rp_error(&r->err, -ENOTSUP, "file id %u (%s) was remapped in a way that is not supported", id,
+			return rp_error(&r->err, -ENOTSUP,
+					"file id %u (%s) was remapped in a way that is not supported", id,
 					rp_restore_file_name(r, id));
 		*remap_id = all[i]->remap_id;
 		return 1;
@@ -158,7 +161,8 @@ int rp_ghost_check(struct rp_restore *r, uint32_t remap_id)
 		return rp_error(&r->err, -EBADMSG, "%s: is empty", f->name);
 	g = (const GhostFileEntry *)f->entries[0].msg;
 	if (!S_ISREG(g->mode))
-		return rp_error(&r->err, -ENOTSUP, "%s: a deleted file that is not a regular file cannot be restored", f->name);
+		return rp_error(&r->err, -ENOTSUP, "%s: a deleted file that is not a regular file cannot be restored",
+				f->name);
 	if (g->has_chunks && g->chunks && !g->has_size)
 		return rp_error(&r->err, -EBADMSG, "%s: has chunks but no size", f->name);
 	for (size_t i = 1; i < f->count; i++) {
@@ -205,8 +209,8 @@ static int create_unlinked(struct rp_restore *r, const char *name)
 		else if (i == 1)
 			snprintf(path, sizeof(path), "%.4000s.ghost-%d", name, getpid());
 		else
-			snprintf(path, sizeof(path), "%.2000s/%.1000s.ghost-%d", tmp ? tmp : "/tmp", base ? base + 1 : name,
-				 getpid());
+			snprintf(path, sizeof(path), "%.2000s/%.1000s.ghost-%d", tmp ? tmp : "/tmp",
+				 base ? base + 1 : name, getpid());
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	}
 	if (fd < 0)

@@ -91,9 +91,9 @@ static int parse_watch(struct rp_dump *d, const struct rp_fd *fd, const char *te
 
 	if (!w || !fh || !(fh->handle = rp_dump_alloc(d, 128)))
 		return -ENOMEM;
-	if (sscanf(text, "%x ino:%llx sdev:%x mask:%x ignored_mask:%x fhandle-bytes:%x fhandle-type:%x f_handle:%259s", &wd, &ino,
-		   &sdev, &mask, &ignored, &bytes, &type, hex) != 8 || bytes > 128 ||
-	    parse_hex(hex, (uint8_t *)fh->handle, 128) < (int)bytes)
+	if (sscanf(text, "%x ino:%llx sdev:%x mask:%x ignored_mask:%x fhandle-bytes:%x fhandle-type:%x f_handle:%259s",
+		   &wd, &ino, &sdev, &mask, &ignored, &bytes, &type, hex) != 8 ||
+	    bytes > 128 || parse_hex(hex, (uint8_t *)fh->handle, 128) < (int)bytes)
 		return rp_error(&d->err, -ENOTSUP, "the kernel does not show the watches in a known form");
 	fh->bytes = bytes;
 	fh->type = type;
@@ -119,8 +119,8 @@ static int inotify_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 	if (!m || !(m->fown = rp_fown_dump(d, fd)))
 		return -ENOMEM;
 	if (!ioctl(fd->lfd, FIONREAD, &waiting) && waiting)
-		rp_warn("pid %d fd %d: %d bytes of inotify events that were not read yet are lost in the image", fd->pid, fd->fd,
-			waiting);
+		rp_warn("pid %d fd %d: %d bytes of inotify events that were not read yet are lost in the image",
+			fd->pid, fd->fd, waiting);
 	for (const char *q = p; (q = strstr(q, "inotify wd:")); q++)
 		n++;
 	m->id = fd->id;
@@ -143,7 +143,8 @@ static int inotify_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 
 /* ---- restore ---- */
 
-/* Opens the file of a watch: by the path that we record, else (images of CRIU) by its handle. Returns an O_PATH descriptor. */
+/* Opens the file of a watch: by the path that we record, else (images of CRIU) by its handle. Returns an O_PATH
+ * descriptor. */
 static int open_watched(struct rp_restore *r, const InotifyWdEntry *w)
 {
 	union {
@@ -164,8 +165,8 @@ static int open_watched(struct rp_restore *r, const InotifyWdEntry *w)
 		fd = mnt < 0 ? -1 : open_by_handle_at(mnt, &h.fh, O_PATH | O_CLOEXEC);
 	}
 	if (fd < 0)
-		return rp_error(&r->err, -errno, "inotify: watched file %s: %s", w->f_handle->path ? w->f_handle->path : "(by handle)",
-				strerror(errno));
+		return rp_error(&r->err, -errno, "inotify: watched file %s: %s",
+				w->f_handle->path ? w->f_handle->path : "(by handle)", strerror(errno));
 	if (!fstat(fd, &st) && st.st_ino == w->i_ino)
 		return fd;
 	close(fd);
@@ -181,8 +182,8 @@ static int inotify_check(struct rp_restore *r, const FileEntry *e)
 		const InotifyWdEntry *w = e->ify->wd[i];
 		int fd;
 
-		if (!w->f_handle || w->f_handle->bytes > 128 || w->f_handle->n_handle * 8 < w->f_handle->bytes || !w->wd ||
-		    w->wd > INT32_MAX || (w->f_handle->path && w->f_handle->path[0] != '/'))
+		if (!w->f_handle || w->f_handle->bytes > 128 || w->f_handle->n_handle * 8 < w->f_handle->bytes ||
+		    !w->wd || w->wd > INT32_MAX || (w->f_handle->path && w->f_handle->path[0] != '/'))
 			return rp_error(&r->err, -EINVAL, "inotify, file id %u: a watch is not valid", e->id);
 		fd = open_watched(r, w);
 		if (fd < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The one list of kinds. Descriptor kinds: the first whose fd_is() says yes takes the descriptor. State of a process: hooks
- * run in this order, so what other hooks need comes first and what takes something away (root, limits) last.
+ * The one list of kinds. Descriptor kinds: the first whose fd_is() says yes takes the descriptor. State of a process:
+ * hooks run in this order, so what other hooks need comes first and what takes something away (root, limits) last.
  */
 #include "kind/kind.h"
 

@@ -203,7 +203,8 @@ static int memfd_check(struct rp_restore *r, const FileEntry *e)
 	if (!m)
 		return -EINVAL;
 	if (m->size > SIZE_LIMIT || strlen(m->name) > 249)
-		return rp_error(&r->err, -EINVAL, "memfd.img: inode %llu is not valid", (unsigned long long)m->inode_id);
+		return rp_error(&r->err, -EINVAL, "memfd.img: inode %llu is not valid",
+				(unsigned long long)m->inode_id);
 	rc = rp_fown_check(r, e->memfd->fown, "memfd", e->id);
 	if (rc || !rp_image_has(r->image, RP_IMG_PAGEMAP_SHMEM, m->shmid))
 		return rc;
@@ -235,7 +236,8 @@ static int fill(struct rp_restore *r, const MemfdInodeEntry *m, int fd)
 	if (map == MAP_FAILED)
 		return rp_error(&r->err, -errno, "memfd %s: %s", m->name, strerror(errno));
 	for (size_t i = 0; !rc && i < count; i++) {
-		rc = rp_pread_all(pages_fd, map + runs[i].vaddr, runs[i].npages * RP_PAGE_SIZE, (off_t)runs[i].file_off);
+		rc = rp_pread_all(pages_fd, map + runs[i].vaddr, runs[i].npages * RP_PAGE_SIZE,
+				  (off_t)runs[i].file_off);
 		if (rc)
 			rp_error(&r->err, rc, "memfd %s: reading pages-%u.img: %s", m->name, pages_id, strerror(-rc));
 	}
@@ -251,7 +253,8 @@ static int make(struct rp_restore *r, const MemfdInodeEntry *m)
 	if (fd < 0)
 		return rp_error(&r->err, -errno, "memfd %s: %s", m->name, strerror(errno));
 	if (ftruncate(fd, (off_t)m->size))
-		rc = rp_error(&r->err, -errno, "memfd %s of %llu bytes: %s", m->name, (unsigned long long)m->size, strerror(errno));
+		rc = rp_error(&r->err, -errno, "memfd %s of %llu bytes: %s", m->name, (unsigned long long)m->size,
+			      strerror(errno));
 	if (!rc)
 		rc = fill(r, m, fd);
 	if (!rc && fchown(fd, m->uid, m->gid))

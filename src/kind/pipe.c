@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * pipe(2): both ends, descriptions opened again through /proc, contents, capacity, packet mode. Cannot carry a pipe whose
- * other end is held by a process outside, unless it is a standard descriptor.
+ * pipe(2): both ends, descriptions opened again through /proc, contents, capacity, packet mode. Cannot carry a pipe
+ * whose other end is held by a process outside, unless it is a standard descriptor.
  */
 #include <errno.h>
 #include <stdio.h>

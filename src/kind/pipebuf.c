@@ -85,7 +85,8 @@ static int save_contents(struct rp_dump *d, const struct rp_fd *fd, enum rp_img 
 
 int rp_pipebuf_dump(struct rp_dump *d, const struct rp_fd *fd, enum rp_img type, uint32_t pipe_id)
 {
-	struct saved **head = (struct saved **)&d->kind_state[type == RP_IMG_PIPES_DATA ? FD_TYPES__PIPE : FD_TYPES__FIFO];
+	struct saved **head =
+		(struct saved **)&d->kind_state[type == RP_IMG_PIPES_DATA ? FD_TYPES__PIPE : FD_TYPES__FIFO];
 	struct saved *s;
 	int copy[2], rc;
 
@@ -187,9 +188,12 @@ int rp_pipebuf_check_ends(struct rp_dump *d, const struct rp_fd *fd)
 	if (!pid && S_ISFIFO(fd->st.st_mode) && fd->link[0] == '/')
 		return 0;
 	if (pid)
-		return rp_error(&d->err, -ENOTSUP, "its other end is held by process %d, outside of the checkpoint: close it, or "
-				"use a file", pid);
-	return rp_error(&d->err, -ENOTSUP, "its other end is held by a process outside of the checkpoint: close it, or use a file");
+		return rp_error(&d->err, -ENOTSUP,
+				"its other end is held by process %d, outside of the checkpoint: close it, or "
+				"use a file",
+				pid);
+	return rp_error(&d->err, -ENOTSUP,
+			"its other end is held by a process outside of the checkpoint: close it, or use a file");
 }
 
 /* ---- restore ---- */

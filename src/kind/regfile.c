@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Regular files, directories and O_PATH descriptors by name: flags, position, identity of the file. At a restore the file
- * must be there: same type; a file that is only read must have the recorded build id or size; a file that is written
- * must not have become shorter. What a job's file has grown by since is cut off (unless --keep-output). Cannot carry a
- * file whose name leads elsewhere although it has others, and deleted directories.
+ * Regular files, directories and O_PATH descriptors by name: flags, position, identity of the file. At a restore the
+ * file must be there: same type; a file that is only read must have the recorded build id or size; a file that is
+ * written must not have become shorter. What a job's file has grown by since is cut off (unless --keep-output). Cannot
+ * carry a file whose name leads elsewhere although it has others, and deleted directories.
  */
 #include "kind/regfile.h"
 
@@ -96,13 +96,16 @@ static int check_name(struct rp_dump *d, const struct rp_fd *fd, const char *nam
 	struct stat st;
 
 	if (!fd->st.st_nlink && S_ISDIR(fd->st.st_mode))
-		return rp_error(&d->err, -ENOTSUP, "a deleted directory cannot be carried: close it before the checkpoint");
+		return rp_error(&d->err, -ENOTSUP,
+				"a deleted directory cannot be carried: close it before the checkpoint");
 	if (!fd->st.st_nlink)
 		return 1;
 	if (!lstat(name, &st) && st.st_dev == fd->st.st_dev && st.st_ino == fd->st.st_ino)
 		return 0;
-	return rp_error(&d->err, -ENOTSUP, "%s no longer leads to this file, which lives on under another name: "
-			"close it before the checkpoint", name);
+	return rp_error(&d->err, -ENOTSUP,
+			"%s no longer leads to this file, which lives on under another name: "
+			"close it before the checkpoint",
+			name);
 }
 
 static int record_identity(struct rp_dump *d, const struct rp_fd *fd, RegFileEntry *m)
@@ -137,7 +140,8 @@ static int regfile_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 	if (deleted < 0)
 		return deleted;
 	if (deleted && !S_ISREG(fd->st.st_mode))
-		return rp_error(&d->err, -ENOTSUP, "a deleted file of this type cannot be carried: close it before the checkpoint");
+		return rp_error(&d->err, -ENOTSUP,
+				"a deleted file of this type cannot be carried: close it before the checkpoint");
 	m->id = fd->id;
 	m->flags = fd->flags;
 	m->pos = fd->flags & O_PATH ? 0 : (uint64_t)fd->pos;
@@ -160,8 +164,8 @@ static int check_build_id(struct rp_restore *r, const RegFileEntry *m, int fd)
 
 	if (n == m->n_build_id && !memcmp(words, m->build_id, n * sizeof(words[0])))
 		return 0;
-	return rp_error(&r->err, -ESTALE, "%s was replaced since the checkpoint (another build id): put the old file back",
-			m->name);
+	return rp_error(&r->err, -ESTALE,
+			"%s was replaced since the checkpoint (another build id): put the old file back", m->name);
 }
 
 /* Is this the file that the image means? readable: fd can be read. */
@@ -177,15 +181,19 @@ static int check_identity(struct rp_restore *r, const RegFileEntry *m, int fd, b
 		return 0;
 	if (is_written(m->flags)) {
 		if (m->has_size && (uint64_t)st.st_size < m->size)
-			return rp_error(&r->err, -ESTALE, "%s has become shorter since the checkpoint (%lld bytes, was %llu): put "
-					"it back", m->name, (long long)st.st_size, (unsigned long long)m->size);
+			return rp_error(&r->err, -ESTALE,
+					"%s has become shorter since the checkpoint (%lld bytes, was %llu): put "
+					"it back",
+					m->name, (long long)st.st_size, (unsigned long long)m->size);
 		return 0;
 	}
 	if (m->n_build_id && readable && r->opts->validation == RP_VALIDATE_BUILDID)
 		return check_build_id(r, m, fd);
 	if (m->has_size && (uint64_t)st.st_size != m->size)
-		return rp_error(&r->err, -ESTALE, "%s has changed since the checkpoint (%lld bytes, was %llu): put the old file "
-				"back", m->name, (long long)st.st_size, (unsigned long long)m->size);
+		return rp_error(&r->err, -ESTALE,
+				"%s has changed since the checkpoint (%lld bytes, was %llu): put the old file "
+				"back",
+				m->name, (long long)st.st_size, (unsigned long long)m->size);
 	return 0;
 }
 
@@ -286,7 +294,8 @@ static int regfile_open(struct rp_restore *r, const FileEntry *e, int *out_fd)
 	rc = cut_growth(r, m, fd);
 	if (!rc && !(m->flags & O_PATH) && !fstat(fd, &st) && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) &&
 	    lseek(fd, (off_t)m->pos, SEEK_SET) < 0)
-		rc = rp_error(&r->err, -errno, "%s: position %llu: %s", m->name, (unsigned long long)m->pos, strerror(errno));
+		rc = rp_error(&r->err, -errno, "%s: position %llu: %s", m->name, (unsigned long long)m->pos,
+			      strerror(errno));
 	if (rc) {
 		close(fd);
 		return rc;

@@ -81,8 +81,8 @@ static int timerfd_open(struct rp_restore *r, const FileEntry *e, int *out_fd)
 	return rp_fd_set_flags(r, fd, e->tfd->flags, "timerfd");
 }
 
-/* Unread expirations are set after the timer, which would clear them; such a timer is armed here, others by the restorer,
- * when the process is about to run. */
+/* Unread expirations are set after the timer, which would clear them; such a timer is armed here, others by the
+ * restorer, when the process is about to run. */
 static int timerfd_finish(struct rp_restore *r, struct rp_rtask *t, const FileEntry *e, int fd)
 {
 	const TimerfdEntry *m = e->tfd;
@@ -101,7 +101,8 @@ static int timerfd_finish(struct rp_restore *r, struct rp_rtask *t, const FileEn
 			return rp_error(&r->err, -errno, "fd %d timerfd: %llu unread expirations: %s", fd,
 					(unsigned long long)ticks, strerror(errno));
 	} else if (m->vsec || m->vnsec) {
-		rc = rp_planner_fdop(t->plan, fd, RP_FDOP_TIMERFD, 0, m->vsec * NSEC + m->vnsec, m->isec * NSEC + m->insec);
+		rc = rp_planner_fdop(t->plan, fd, RP_FDOP_TIMERFD, 0, m->vsec * NSEC + m->vnsec,
+				     m->isec * NSEC + m->insec);
 	}
 	return rc ? rp_error(&r->err, rc, "no memory for the plan") : rp_fown_restore(r, t, m->fown, m->flags, fd);
 }

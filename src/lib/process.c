@@ -36,7 +36,8 @@ EXPORT int rp_process_dump(const struct rp_process_dump_options *options, struct
 	struct rp_error err = { "" };
 	int dir RP_AUTOCLOSE = -1;
 
-	if (options->size != sizeof(*options) || options->pid <= 0 || !options->images_dir || (unsigned)options->after > 2)
+	if (options->size != sizeof(*options) || options->pid <= 0 || !options->images_dir ||
+	    (unsigned)options->after > 2)
 		return give(out, &err, rp_error(&err, -EINVAL, "rp_process_dump: options are not valid"));
 	dir = open(options->images_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
@@ -49,7 +50,8 @@ EXPORT int rp_process_dump(const struct rp_process_dump_options *options, struct
 }
 
 /* opts->inherit is the caller's to free, also after a failure. */
-static int translate(const struct rp_process_restore_options *options, struct rp_restore_opts *opts, struct rp_error *err)
+static int translate(const struct rp_process_restore_options *options, struct rp_restore_opts *opts,
+		     struct rp_error *err)
 {
 	static const enum rp_pid_policy pid[] = { RP_PID_EXACT, RP_PID_PREFER, RP_PID_ANY };
 	static const enum rp_stdio stdio[] = { RP_STDIO_DEFAULT, RP_STDIO_INHERIT, RP_STDIO_IMAGE };
@@ -65,8 +67,9 @@ static int translate(const struct rp_process_restore_options *options, struct rp
 	if (!opts->inherit)
 		return rp_error(err, -ENOMEM, "no memory");
 	for (size_t i = 0; i < options->inherit_count; i++)
-		opts->inherit[opts->ninherit++] = (struct rp_inherit){
-			.fd = options->inherit[i].fd, .resource = (char *)options->inherit[i].resource };
+		opts->inherit[opts->ninherit++] =
+			(struct rp_inherit){ .fd = options->inherit[i].fd,
+					     .resource = (char *)options->inherit[i].resource };
 	return 0;
 }
 
@@ -104,7 +107,8 @@ EXPORT int rp_process_become(const struct rp_process_restore_options *options, s
 	if (!rc)
 		rc = rp_restore_new(&r, &opts, &err);
 	if (!rc && r->tasks[0].pid != getpid() && opts.pid == RP_PID_EXACT)
-		rc = rp_error(&err, -EEXIST, "this process is %d, the image is of process %d", getpid(), r->tasks[0].pid);
+		rc = rp_error(&err, -EEXIST, "this process is %d, the image is of process %d", getpid(),
+			      r->tasks[0].pid);
 	if (!rc) {
 		r->pid_any = r->tasks[0].pid != getpid();
 		rc = rp_restore_exec(r);
