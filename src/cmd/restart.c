@@ -12,15 +12,19 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
 #include "job/adapter.h"
+#include "job/process.h"
 #include "snapshot.h"
 #include "util/fd.h"
 #include "util/json.h"
 #include "util/pieces.h"
 #include "util/str.h"
+
+#define WAIT_FOR_IDS_MS 5000
 
 struct options {
 	struct snapshot_options snapshot;
@@ -112,6 +116,29 @@ static void raise_pid_cursor(const struct rp_gen *gen)
 	rc = fd < 0 ? -errno : rp_write_all(fd, number, strlen(number));
 	if (rc)
 		rp_info("cannot raise the pid cursor above %d: %s", highest, strerror(-rc));
+}
+
+/* The processes of the killed job may just be going away: they are waited for, then named. */
+static int wait_for_ids(const struct rp_gen *gen, struct rp_error *err)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	struct utsname u;
+	char text[256];
+
+	if (uname(&u))
+		return 0;
+	for (int tries = 0; ; tries++) {
+		bool taken = false;
+
+		for (size_t i = 0; i < gen->nranks && !taken; i++)
+			taken = rp_streq(gen->ranks[i].host, u.nodename) &&
+				rp_process_holder(gen->ranks[i].pid, NULL, text, sizeof(text));
+		if (!taken)
+			return 0;
+		if (tries * 20 >= WAIT_FOR_IDS_MS)
+			return rp_error(err, -EEXIST, "%s; end it, or use --pid prefer or any", text);
+		nanosleep(&pause, NULL);
+	}
 }
 
 static int check_world(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err)
@@ -277,6 +304,8 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 		rc = rp_error(err, -errno, "working directory %s: %s", gen->cwd, strerror(errno));
 	if (!rc)
 		rc = set_stdin(o->stdin_path, err);
+	if (!rc && rp_streq(o->pid, "exact"))
+		rc = wait_for_ids(gen, err);
 	if (!rc) {
 		raise_pid_cursor(gen);
 		rc = rp_command_exec(&c, err);

@@ -82,3 +82,28 @@ char **rp_process_strings(pid_t pid, const char *what)
 		v[k++] = strdup(text + i);
 	return v;
 }
+
+bool rp_process_holder(pid_t id, bool *zombie, char *text, size_t size)
+{
+	char path[64], name[64] = "?", state = '?', line[256];
+	int tgid = 0, parent = 0;
+	FILE *f RP_AUTOFCLOSE = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", id);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		(void)sscanf(line, "Name: %63[^\n]", name);
+		(void)sscanf(line, "State: %c", &state);
+		(void)sscanf(line, "Tgid: %d", &tgid);
+		(void)sscanf(line, "PPid: %d", &parent);
+	}
+	if (zombie)
+		*zombie = state == 'Z' || state == 'X';
+	if (tgid == id)
+		snprintf(text, size, "pid %d is taken by %s%s, child of %d", id, state == 'Z' ? "zombie " : "", name, parent);
+	else
+		snprintf(text, size, "pid %d is taken: thread of process %d (%s)", id, tgid, name);
+	return tgid != 0;
+}

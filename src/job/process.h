@@ -5,6 +5,7 @@
 #ifndef RP_JOB_PROCESS_H
 #define RP_JOB_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -18,5 +19,9 @@ int rp_process_exe_name(pid_t pid, char *buf, size_t size);
 char *rp_process_link(pid_t pid, const char *what);
 /* /proc/PID/`what` (cmdline, environ) as a NULL-terminated vector (rp_strv_free()); NULL when it cannot be read. */
 char **rp_process_strings(pid_t pid, const char *what);
+
+/* Who has process or thread id `id`? Fills text ("12 is taken by sleep, child of 3") and returns true; false: it is free.
+ * *zombie (may be NULL): the holder has ended and waits for its parent. */
+bool rp_process_holder(pid_t id, bool *zombie, char *text, size_t size);
 
 #endif

@@ -37,11 +37,12 @@ job=$!
 check "the job counts" until_true 20 grep -q "count 0 1" "$tmp/out"
 check "checkpoint" reprise checkpoint e
 refused 1 "2 jobs\|no job" reprise checkpoint nosuch
+refused 125 "pid .* is taken by plain" reprise restart e
 kill_job $job
 job=
 check "verify" reprise verify e
 check "agent goes with its job" until_true 10 sh -c '! reprise ps | grep -q store'
-pages=$REPRISE_DIR/e/1/rank-0/pages-2.img
+pages=$(ls -S "$REPRISE_DIR"/e/1/rank-0/pages-*.img | head -n 1)
 cp "$pages" "$tmp/pages"
 truncate -s -4096 "$pages"
 refused 1 "bytes where the manifest says" reprise verify e
