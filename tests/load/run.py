@@ -18,7 +18,7 @@ import time
 
 REPRISE = os.environ.get("REPRISE", "reprise")
 CLONE_NEWNS, CLONE_NEWPID, MS_REC, MS_PRIVATE = 0x20000, 0x20000000, 0x4000, 1 << 18
-LIMIT = float(os.environ.get("LOAD_TIMEOUT", "20"))
+LIMIT = float(os.environ.get("LOAD_TIMEOUT", "60"))
 libc = ctypes.CDLL(None, use_errno=True)
 
 
