@@ -40,6 +40,8 @@ static void write_file(const char *dir, const char *file, const char *text, long
 	call(__NR_close, fd, 0, 0, 0);
 }
 
+void bare_main(const long *stack); /* called by the entry in assembler */
+
 __attribute__((noreturn, used)) void bare_main(const long *stack)
 {
 	struct __kernel_timespec nap = { .tv_nsec = 3000000 };
