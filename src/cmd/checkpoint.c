@@ -70,8 +70,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static void progress(void *arg, const char *line)
 {
-	if (isatty(STDERR_FILENO) && !cmd_is_quiet())
-		fprintf(stderr, "%s\n", line);
+	cmd_progress_say(line);
+	rp_debug("%s", line);
 }
 
 static int print_json(const struct rp_checkpoint_result *res)
@@ -97,7 +97,9 @@ static int checkpoint(const struct options *o, struct rp_error *err)
 
 	if (rc)
 		return rc;
+	cmd_progress_start("waiting until all ranks are quiet");
 	rc = rp_agent_checkpoint(job.dir, &opts, &res, err);
+	cmd_progress_stop();
 	rp_job_info_done(&job);
 	if (rc)
 		return rc;

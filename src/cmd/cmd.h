@@ -45,6 +45,17 @@ int cmd_fail_error(int exit_code, const struct rp_error *err);
 /* Was -q given? Facts that were not asked for (progress, notes) are then left out. */
 bool cmd_is_quiet(void);
 
+/* On a terminal, and without -q, a line that shows what is being done from the second second on, how far the returned
+ * count is (NULL: nobody looks), and that goes away at the stop. One at a time; no fork between start and stop. */
+struct rp_count *cmd_progress_start(const char *what);
+void cmd_progress_say(const char *what);
+void cmd_progress_stop(void);
+
+/* The same without a thread, for a loop that comes by about ten times a second and for programs that fork. The line goes
+ * away at cmd_wait_done(). arg is not used. */
+void cmd_wait_tick(void *arg, const char *what);
+void cmd_wait_done(void);
+
 /* Used by main. */
 void cmd_set_verb(const char *verb);
 void cmd_log_level(int change);

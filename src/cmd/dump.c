@@ -78,11 +78,12 @@ static const struct argp argp = {
 	"Take an image of a process. It ends unless -R or -s is given; when the dump fails it goes on.", children, NULL, NULL,
 };
 
-static int open_dir(const char *dir, struct rp_error *err)
+static int open_dir(const char *dir, bool *made, struct rp_error *err)
 {
 	int fd;
 
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+	*made = mkdir(dir, 0700) == 0;
+	if (!*made && errno != EEXIST)
 		return rp_error(err, -errno, "cannot make %s: %s", dir, strerror(errno));
 	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? rp_error(err, -errno, "cannot open %s: %s", dir, strerror(errno)) : fd;
@@ -128,10 +129,11 @@ int cmd_dump(int argc, char **argv)
 	struct rp_dump_opts opts = { 0 };
 	struct rp_dump_stats stats;
 	struct rp_error err = { "" };
+	bool made;
 	int ret;
 
 	cmd_parse(&argp, argc, argv, 0, NULL, &o);
-	opts.dir_fd = open_dir(o.dir, &err);
+	opts.dir_fd = open_dir(o.dir, &made, &err);
 	if (opts.dir_fd < 0)
 		return cmd_fail_error(CMD_FAILED, &err);
 	raise_nofile();
@@ -140,8 +142,12 @@ int cmd_dump(int argc, char **argv)
 	opts.page_workers = o.workers;
 	opts.no_cow = o.no_cow;
 	opts.no_sync = o.no_sync;
+	opts.count = cmd_progress_start("dumping");
 	ret = rp_dump(&opts, &stats, &err);
+	cmd_progress_stop();
 	close(opts.dir_fd);
+	if (ret < 0 && made)
+		(void)rmdir(o.dir); /* a failed dump leaves nothing, unless there is something to see */
 	if (ret < 0)
 		return cmd_fail_error(CMD_FAILED, &err);
 	print_stats(&o, &stats);

@@ -76,7 +76,7 @@ static const struct argp argp = { option_list,
 
 int cmd_exec(int argc, char **argv)
 {
-	struct rp_restore_opts opts = { .attach = RP_ATTACH_INPLACE };
+	struct rp_restore_opts opts = { .attach = RP_ATTACH_INPLACE, .waiting = { cmd_wait_tick, NULL } };
 	struct rp_restore *r;
 	struct rp_error err = { "" };
 	pid_t pid;
@@ -88,6 +88,7 @@ int cmd_exec(int argc, char **argv)
 	if (rc)
 		return cmd_fail_error(CMD_WRAP_FAILED, &err);
 	rc = rp_restore_run(r, &pid, &pidfd);
+	cmd_wait_done();
 	if (rc)
 		return cmd_fail_error(CMD_WRAP_FAILED, &r->err);
 	rp_restore_free(r);

@@ -135,7 +135,7 @@ static enum rp_attach attachment(const struct options *o)
 
 int cmd_restore(int argc, char **argv)
 {
-	struct options o = { .restore = { .pid = RP_PID_EXACT } };
+	struct options o = { .restore = { .pid = RP_PID_EXACT, .waiting = { cmd_wait_tick, NULL } } };
 	struct rp_restore *r;
 	struct rp_error err = { "" };
 	pid_t pid;
@@ -149,6 +149,7 @@ int cmd_restore(int argc, char **argv)
 	if (rc)
 		return cmd_fail_error(CMD_FAILED, &err);
 	rc = rp_restore_run(r, &pid, &pidfd);
+	cmd_wait_done();
 	if (rc)
 		return cmd_fail_error(CMD_FAILED, &r->err);
 	rp_restore_free(r);

@@ -68,7 +68,8 @@ int cmd_verify(int argc, char **argv)
 	cmd_parse(&argp, argc, argv, 0, NULL, &o);
 	if (snapshot_find(&o.snapshot, &store, &gen, &err))
 		return cmd_fail_error(CMD_FAILED, &err);
-	rc = rp_store_verify(store, gen, &err);
+	rc = rp_store_verify(store, gen, cmd_progress_start("reading"), &err);
+	cmd_progress_stop();
 	if (o.json)
 		print_json(store, gen, &err);
 	else if (!rc)

@@ -111,11 +111,13 @@ static int look_at_id(int id, bool groups, struct rp_error *err)
 }
 
 /* A zombie mostly goes at once, sometimes after a second: short steps first. Returns the new sum of milliseconds. */
-static int pause_after(int waited)
+static int pause_after(int waited, const struct rp_waiting *w, const char *what)
 {
 	int ms = waited < 50 ? 1 : 10;
 	struct timespec ts = { .tv_nsec = ms * 1000000L };
 
+	if (w->tick)
+		w->tick(w->arg, what);
 	nanosleep(&ts, NULL);
 	return waited + ms;
 }
@@ -143,7 +145,7 @@ static pid_t clone_once(pid_t want, bool sibling, int *out_pidfd)
 	return pid < 0 ? -errno : pid;
 }
 
-pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, struct rp_error *err)
+pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, const struct rp_waiting *w, struct rp_error *err)
 {
 	struct rp_error holder = { "" };
 
@@ -166,11 +168,11 @@ pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, struct rp_error 
 		rc = look_at_id(want, true, &holder);
 		if (rc < 0 || waited >= RP_ATTACH_RETRY_MS)
 			return rp_error(err, -EEXIST, "%s", holder.text[0] ? holder.text : "the wanted pid is taken");
-		waited = pause_after(waited);
+		waited = pause_after(waited, w, holder.text);
 	}
 }
 
-int rp_attach_ids_free(const int *ids, size_t count, struct rp_error *err)
+int rp_attach_ids_free(const int *ids, size_t count, const struct rp_waiting *w, struct rp_error *err)
 {
 	int waited = 0;
 
@@ -179,7 +181,7 @@ int rp_attach_ids_free(const int *ids, size_t count, struct rp_error *err)
 		int rc;
 
 		while ((rc = look_at_id(ids[i], false, &holder)) == 1 && waited < RP_ATTACH_RETRY_MS)
-			waited = pause_after(waited);
+			waited = pause_after(waited, w, holder.text);
 		if (rc)
 			return rp_error(err, -EEXIST, "%s", holder.text);
 	}

@@ -23,6 +23,7 @@
 #include "image/image.h"
 #include "kind/kind.h"
 #include "util/error.h"
+#include "util/progress.h"
 
 enum rp_dump_after {
 	RP_DUMP_KILL,	       /* SIGKILL once the image is complete (CRIU's default) */
@@ -64,6 +65,7 @@ struct rp_dump_opts {
 	/* Called right after the process was let go (it runs, pages may still be copied). May be NULL. */
 	void (*released)(void *arg);
 	void *released_arg;
+	struct rp_count *count; /* bytes of pages copied, of those to copy; NULL: nobody looks */
 };
 
 /* Takes one image of opts->pid into opts->dir_fd. Returns 0, or -errno with err: -ENOTSUP something cannot be carried,

@@ -384,6 +384,7 @@ static int copy_chunk(struct copy_job *j, const struct chunk *c)
 			atomic_fetch_add(&j->nzero, 1);
 		}
 	}
+	rp_count_add(j->p->d->opts->count, c->len);
 	return 0;
 }
 
@@ -428,6 +429,8 @@ int rp_pages_copy(struct rp_pages *p, int pid)
 
 	if (p->chunks.count == 0)
 		return 0;
+	if (p->d->opts->count)
+		atomic_store(&p->d->opts->count->total, p->total);
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	mem_fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (mem_fd < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,9 +290,13 @@ static void report_failure(struct rp_restore *r, int rc)
 /* Waits until the process runs. It has said so or why not, or it died. */
 static int read_status(struct rp_restore *r, int fd, pid_t pid)
 {
+	const struct rp_waiting *w = &r->opts->waiting;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	struct rp_plan_status s;
 	ssize_t n;
 
+	while (w->tick && poll(&p, 1, 100) <= 0)
+		w->tick(w->arg, "restoring");
 	do
 		n = read(fd, &s, sizeof(s));
 	while (n < 0 && errno == EINTR);
@@ -313,15 +318,15 @@ static pid_t clone_by_policy(struct rp_restore *r, pid_t want, bool sibling, int
 
 	r->pid_any = r->opts->pid == RP_PID_ANY;
 	if (r->pid_any)
-		return rp_attach_clone(0, sibling, pidfd, &r->err);
-	pid = rp_attach_clone(want, sibling, pidfd, &why);
+		return rp_attach_clone(0, sibling, pidfd, &r->opts->waiting, &r->err);
+	pid = rp_attach_clone(want, sibling, pidfd, &r->opts->waiting, &why);
 	if (pid >= 0)
 		return pid;
 	if (r->opts->pid == RP_PID_EXACT)
 		return rp_error(&r->err, pid, "%s", why.text);
 	rp_warn("%s: another pid is used", why.text);
 	r->pid_any = true;
-	return rp_attach_clone(0, sibling, pidfd, &r->err);
+	return rp_attach_clone(0, sibling, pidfd, &r->opts->waiting, &r->err);
 }
 
 static int check_ids(struct rp_restore *r)
@@ -336,7 +341,7 @@ static int check_ids(struct rp_restore *r)
 		return -ENOMEM;
 	for (size_t i = 1; i < t->nthreads; i++)
 		ids[i - 1] = t->threads[i].tid;
-	rc = rp_attach_ids_free(ids, t->nthreads - 1, &r->err);
+	rc = rp_attach_ids_free(ids, t->nthreads - 1, &r->opts->waiting, &r->err);
 	if (rc && r->opts->pid == RP_PID_PREFER) {
 		rp_warn("%s: other ids are used", r->err.text);
 		r->err.text[0] = 0;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "engine/attach.h"
 #include "engine/task.h"
 #include "image/image.h"
 #include "kind/kind.h"
@@ -56,6 +57,7 @@ struct rp_restore_opts {
 	const char *boot_path;
 	int (*fill)(struct rp_restore *r, struct rp_rtask *t, void *arg);
 	void *fill_arg;
+	struct rp_waiting waiting; /* while the caller waits: for an id, or for the process to run */
 };
 
 struct opened; /* private to restore.c */

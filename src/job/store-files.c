@@ -51,7 +51,7 @@ uint32_t rp_store_highest_dir(int dir_fd)
 	return highest;
 }
 
-int rp_store_sum(int fd, uint64_t *bytes, uint32_t *crc)
+int rp_store_sum(int fd, uint64_t *bytes, uint32_t *crc, struct rp_count *count)
 {
 	char *buf RP_AUTOFREE = malloc(CHUNK);
 	uint64_t total = 0;
@@ -70,6 +70,7 @@ int rp_store_sum(int fd, uint64_t *bytes, uint32_t *crc)
 			break;
 		sum = rp_crc32c(sum, buf, (size_t)n);
 		total += (uint64_t)n;
+		rp_count_add(count, (uint64_t)n);
 	}
 	*bytes = total;
 	*crc = sum;
@@ -91,7 +92,7 @@ static int seal_file(int dir_fd, const char *name, struct rp_gen_file *f)
 	f->name = strdup(name);
 	if (!f->name)
 		return -ENOMEM;
-	rc = rp_store_sum(fd, &f->bytes, &f->crc32c);
+	rc = rp_store_sum(fd, &f->bytes, &f->crc32c, NULL);
 	return !rc && fsync(fd) ? -errno : rc;
 }
 

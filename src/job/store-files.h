@@ -6,6 +6,7 @@
 #define RP_JOB_STORE_FILES_H
 
 #include "job/manifest.h"
+#include "util/progress.h"
 
 /* Highest number that names an entry of the directory, 0: none. */
 uint32_t rp_store_highest_dir(int dir_fd);
@@ -13,8 +14,8 @@ uint32_t rp_store_highest_dir(int dir_fd);
 /* Fills r->files and r->bytes from the regular files of the directory and fsyncs them and the directory. 0 or -errno. */
 int rp_store_seal_dir(int dir_fd, struct rp_gen_rank *r);
 
-/* Size and CRC-32C of an open file. 0 or -errno. */
-int rp_store_sum(int fd, uint64_t *bytes, uint32_t *crc);
+/* Size and CRC-32C of an open file; count: bytes read, may be NULL. 0 or -errno. */
+int rp_store_sum(int fd, uint64_t *bytes, uint32_t *crc, struct rp_count *count);
 
 /* Removes a directory and what it holds, following no link. Failures are left behind silently: what the manifest does not
  * list is not there, and prune tries again. */

@@ -11,7 +11,7 @@
 #include "util/fd.h"
 #include "util/str.h"
 
-static int verify_file(int dir_fd, const struct rp_gen_file *f, struct rp_error *err)
+static int verify_file(int dir_fd, const struct rp_gen_file *f, struct rp_count *count, struct rp_error *err)
 {
 	int fd RP_AUTOCLOSE = openat(dir_fd, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	uint64_t bytes;
@@ -20,7 +20,7 @@ static int verify_file(int dir_fd, const struct rp_gen_file *f, struct rp_error 
 
 	if (fd < 0)
 		return rp_error(err, errno == ENOENT ? -EBADMSG : -errno, "%s: %s", f->name, strerror(errno));
-	rc = rp_store_sum(fd, &bytes, &crc);
+	rc = rp_store_sum(fd, &bytes, &crc, count);
 	if (rc)
 		return rp_error(err, rc, "%s: %s", f->name, strerror(-rc));
 	if (bytes != f->bytes)
@@ -31,8 +31,19 @@ static int verify_file(int dir_fd, const struct rp_gen_file *f, struct rp_error 
 	return 0;
 }
 
-int rp_store_verify(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err)
+static uint64_t bytes_of(const struct rp_gen *gen)
 {
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < gen->nranks; i++)
+		bytes += gen->ranks[i].bytes;
+	return bytes;
+}
+
+int rp_store_verify(const struct rp_store *s, const struct rp_gen *gen, struct rp_count *count, struct rp_error *err)
+{
+	if (count)
+		atomic_store(&count->total, bytes_of(gen));
 	for (size_t i = 0; i < gen->nranks; i++) {
 		char *path RP_AUTOFREE = rp_store_rank_path(s, gen->seq, gen->ranks[i].rank);
 		int fd RP_AUTOCLOSE = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -42,7 +53,7 @@ int rp_store_verify(const struct rp_store *s, const struct rp_gen *gen, struct r
 		if (fd < 0)
 			return rp_error(err, errno == ENOENT ? -EBADMSG : -errno, "%s: %s", path, strerror(errno));
 		for (size_t j = 0; j < gen->ranks[i].nfiles; j++) {
-			int rc = verify_file(fd, &gen->ranks[i].files[j], err);
+			int rc = verify_file(fd, &gen->ranks[i].files[j], count, err);
 
 			if (rc)
 				return rp_error_prefix(err, rc, "%s/", path);
@@ -136,6 +147,8 @@ int rp_store_find(const char *dir, const char *ref, uint32_t seq, struct rp_stor
 			rc = open_ref(direct, &from_path, &s, err);
 		if (!seq)
 			seq = from_path;
+		if (rc == -ENOENT || rc == -ENOTDIR)
+			return rp_error(err, -ENOENT, "%s: No such file or directory, neither in the store %s nor as a path", ref, dir);
 	}
 	if (rc)
 		return rc;

@@ -15,6 +15,7 @@
 
 #include "job/manifest.h"
 #include "util/error.h"
+#include "util/progress.h"
 
 #define RP_STORE_KEEP 3
 
@@ -55,8 +56,9 @@ int rp_store_rank_dir(struct rp_store_new *n, int rank, int *out_fd, struct rp_e
 int rp_store_commit(struct rp_store_new *n, struct rp_gen *gen, unsigned keep, struct rp_error *err);
 void rp_store_abort(struct rp_store_new *n); /* removes what was written; accepts a committed or zeroed one */
 
-/* Reads every file of a generation against sizes and checksums. -EBADMSG with the file's name when one differs. */
-int rp_store_verify(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err);
+/* Reads every file of a generation against sizes and checksums. -EBADMSG with the file's name when one differs. count: bytes
+ * read, may be NULL. */
+int rp_store_verify(const struct rp_store *s, const struct rp_gen *gen, struct rp_count *count, struct rp_error *err);
 
 /* Removes all generations but the newest keep, and everything in the store's directory that the manifest does not list.
  * *removed (may be NULL) counts generations. */

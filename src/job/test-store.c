@@ -125,7 +125,7 @@ static int newest_is(const char *a, const char *b)
 	int which;
 
 	assert_int_equal(rp_store_find(root, store_path(), 0, &s, &gen, &err), 0);
-	if (rp_store_verify(s, gen, &err))
+	if (rp_store_verify(s, gen, NULL, &err))
 		fail_msg("%s", err.text);
 	path = rp_store_rank_path(s, gen->seq, 1);
 	strcat(path = realloc(path, strlen(path) + 20), "/core-1.img");
@@ -208,16 +208,16 @@ static void test_damage(void **state)
 
 	assert_int_equal(write_generation("sound", &none, 3), 0);
 	assert_int_equal(rp_store_find(root, store_path(), 1, &s, &gen, &err), 0);
-	assert_int_equal(rp_store_verify(s, gen, &err), 0);
+	assert_int_equal(rp_store_verify(s, gen, NULL, &err), 0);
 	fd = openat(s->fd, "1/rank-0/core-1.img", O_WRONLY);
 	assert_int_equal(rp_pwrite_all(fd, "S", 1, 0), 0);
-	assert_int_equal(rp_store_verify(s, gen, &err), -EBADMSG);
+	assert_int_equal(rp_store_verify(s, gen, NULL, &err), -EBADMSG);
 	assert_non_null(strstr(err.text, "rank-0/core-1.img: checksum"));
 	assert_int_equal(ftruncate(fd, 3), 0);
-	assert_int_equal(rp_store_verify(s, gen, &err), -EBADMSG);
+	assert_int_equal(rp_store_verify(s, gen, NULL, &err), -EBADMSG);
 	close(fd);
 	assert_int_equal(unlinkat(s->fd, "1/rank-0/core-1.img", 0), 0);
-	assert_int_equal(rp_store_verify(s, gen, &err), -EBADMSG);
+	assert_int_equal(rp_store_verify(s, gen, NULL, &err), -EBADMSG);
 	rp_store_free(s);
 }
 
