@@ -137,9 +137,11 @@ static void take_restart_from_env(struct options *o)
 		o->pid.pid = RP_PID_PREFER;
 	else if (policy && rp_streq(policy, "any"))
 		o->pid.pid = RP_PID_ANY;
+	o->restart.keep_output = o->restart.keep_output || getenv("REPRISE_KEEP_OUTPUT");
 	o->restart.generation = strdup(o->restart.generation);
 	unsetenv("REPRISE_RESTART");
 	unsetenv("REPRISE_PID");
+	unsetenv("REPRISE_KEEP_OUTPUT");
 }
 
 int cmd_rank(int argc, char **argv)

@@ -32,18 +32,21 @@ struct options {
 	char **env; /* of --env, NULL-terminated */
 	size_t nenv;
 	char **extra; /* borrowed */
-	bool info, showme, json, no_verify;
+	bool info, showme, json, keep_output;
 };
 
-enum { OPT_HOSTFILE = 256, OPT_PID, OPT_STDIN, OPT_ENV, OPT_INFO, OPT_SHOWME };
+enum { OPT_HOSTFILE = 256, OPT_PID, OPT_STDIN, OPT_ENV, OPT_INFO, OPT_SHOWME, OPT_KEEP_OUTPUT };
 
 static const struct argp_option option_list[] = {
 	{ "hostfile", OPT_HOSTFILE, "FILE", 0, "Hosts for the new job, instead of the recorded mapping", 0 },
 	{ "pid", OPT_PID, "exact|prefer|any", 0, "Process ids: as they were (default), where they are free, or new ones", 0 },
 	{ "stdin", OPT_STDIN, "FILE", 0, "Standard input of the job (default: /dev/null)", 0 },
 	{ "env", OPT_ENV, "NAME=VALUE", 0, "Set a variable of the launcher; may be repeated", 0 },
+	{ "keep-output", OPT_KEEP_OUTPUT, NULL, 0,
+	  "Leave files that were open for append and have grown since at their length (default: cut to their recorded size)", 0 },
 	{ "info", OPT_INFO, NULL, 0, "Print how the recorded launcher line is understood, and start nothing", 0 },
 	{ "showme", OPT_SHOWME, NULL, 0, "Print the command that would be run, and start nothing", 0 },
+	{ "json", 'j', NULL, 0, "Print what --info or --showme print as JSON", 0 },
 	{ 0 },
 };
 
@@ -73,6 +76,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!o->env)
 			return ENOMEM;
 		o->env[o->nenv++] = arg;
+		return 0;
+	case OPT_KEEP_OUTPUT:
+		o->keep_output = true;
+		return 0;
+	case 'j':
+		o->json = true;
 		return 0;
 	case OPT_INFO:
 		o->info = true;
@@ -127,16 +136,17 @@ static int wait_for_ids(const struct rp_gen *gen, struct rp_error *err)
 
 	if (uname(&u))
 		return 0;
-	for (int tries = 0; ; tries++) {
+	for (int tries = 0;; tries++) {
 		bool taken = false;
 
 		for (size_t i = 0; i < gen->nranks && !taken; i++)
 			taken = rp_streq(gen->ranks[i].host, u.nodename) &&
 				rp_process_holder(gen->ranks[i].pid, NULL, text, sizeof(text));
-		if (!taken)
-			return 0;
-		if (tries * 20 >= WAIT_FOR_IDS_MS)
-			return rp_error(err, -EEXIST, "%s; end it, or use --pid prefer or any", text);
+		if (!taken || tries * 20 >= WAIT_FOR_IDS_MS) {
+			cmd_wait_done();
+			return !taken ? 0 : rp_error(err, -EEXIST, "%s; end it, or use --pid prefer or any", text);
+		}
+		cmd_wait_tick(NULL, text);
 		nanosleep(&pause, NULL);
 	}
 }
@@ -188,12 +198,27 @@ static const char *class_name(enum rp_option_class class)
 	return names[class];
 }
 
-static int print_info(const struct rp_gen *gen, const struct rp_adapter *adapter)
+static void add_words(struct json_object *list, const char *class, char *const *words, size_t n)
 {
+	struct json_object *o = json_object_new_object(), *array = json_object_new_array();
+
+	rp_json_set_str(o, "class", class);
+	for (size_t i = 0; i < n; i++)
+		json_object_array_add(array, json_object_new_string(words[i]));
+	json_object_object_add(o, "words", array);
+	json_object_array_add(list, o);
+}
+
+static int print_info(const struct rp_gen *gen, const struct rp_adapter *adapter, bool json)
+{
+	struct json_object *list RP_AUTOJSON = json_object_new_array();
 	char **argv = gen->launch_argv;
 	bool in_program = false;
 
-	printf("launcher     %s (%s)\n", argv[0] ? argv[0] : "none", adapter->name);
+	if (json)
+		add_words(list, "launcher", argv, argv[0] != NULL);
+	else
+		printf("launcher     %s (%s)\n", argv[0] ? argv[0] : "none", adapter->name);
 	for (size_t i = 1, words; argv[0] && argv[i]; i += words) {
 		enum rp_option_class class = adapter->classify(argv, i, &words);
 
@@ -205,14 +230,22 @@ static int print_info(const struct rp_gen *gen, const struct rp_adapter *adapter
 			class = RP_OPT_PROGRAM;
 			words = 1;
 		}
+		if (json) {
+			add_words(list, class_name(class), argv + i, words);
+			continue;
+		}
 		printf("%-12s", class_name(class));
 		for (size_t w = 0; w < words; w++)
 			printf(" %s", argv[i + w]);
 		printf("\n");
 	}
-	for (size_t i = 0; gen->launch_env[i]; i++)
-		printf("environment  %s\n", gen->launch_env[i]);
-	return CMD_DONE;
+	for (size_t i = 0; gen->launch_env[i]; i++) {
+		if (json)
+			add_words(list, "environment", &gen->launch_env[i], 1);
+		else
+			printf("environment  %s\n", gen->launch_env[i]);
+	}
+	return json && rp_json_write(STDOUT_FILENO, list) ? CMD_FAILED : CMD_DONE;
 }
 
 static void print_quoted(const char *word)
@@ -227,8 +260,25 @@ static void print_quoted(const char *word)
 	putchar('\'');
 }
 
-static int show_command(const struct rp_command *c, const char *cwd)
+static int show_command_json(const struct rp_command *c, const char *cwd)
 {
+	struct json_object *o RP_AUTOJSON = json_object_new_object();
+	struct json_object *env = json_object_new_array(), *argv = json_object_new_array();
+
+	rp_json_set_str(o, "directory", cwd);
+	for (size_t i = 0; i < c->env.count; i++)
+		json_object_array_add(env, json_object_new_string(c->env.items[i]));
+	for (size_t i = 0; i < c->argv.count; i++)
+		json_object_array_add(argv, json_object_new_string(c->argv.items[i]));
+	json_object_object_add(o, "environment", env);
+	json_object_object_add(o, "command", argv);
+	return rp_json_write(STDOUT_FILENO, o) ? CMD_FAILED : CMD_DONE;
+}
+
+static int show_command(const struct rp_command *c, const char *cwd, bool json)
+{
+	if (json)
+		return show_command_json(c, cwd);
 	fputs("cd ", stdout);
 	print_quoted(cwd);
 	fputs(" &&", stdout);
@@ -269,6 +319,8 @@ static int build(const struct options *o, const struct rp_store *s, const struct
 	}
 	rp_command_env(c, "REPRISE_RESTART", generation);
 	rp_command_env(c, "REPRISE_PID", o->pid);
+	if (o->keep_output)
+		rp_command_env(c, "REPRISE_KEEP_OUTPUT", "1");
 	rp_command_env(c, "REPRISE_DIR", dir[0] ? dir : "/");
 	rp_command_env(c, "REPRISE_NAME", slash + 1);
 	return adapter->restart(c, gen, &ro, err);
@@ -289,7 +341,7 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 		rc = rp_error(err, -EINVAL, "%s/%u: its job was started without a launcher that Reprise knows; restart a rank with "
 			      "`reprise rank --restart`", s->path, gen->seq);
 	if (!rc && o->info) {
-		*exit_code = print_info(gen, adapter);
+		*exit_code = print_info(gen, adapter, o->json);
 		goto out;
 	}
 	if (!rc)
@@ -297,7 +349,7 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 	if (!rc)
 		rc = build(o, s, gen, adapter, &c, err);
 	if (!rc && o->showme) {
-		*exit_code = show_command(&c, gen->cwd);
+		*exit_code = show_command(&c, gen->cwd, o->json);
 		goto out;
 	}
 	if (!rc && chdir(gen->cwd))
