@@ -60,7 +60,7 @@ static int fix_store(const char *given, struct rp_command *c, struct rp_error *e
 	if (!rc && (!realpath(dir, path) || access(path, R_OK | W_OK | X_OK)))
 		rc = -errno;
 	if (rc)
-		return rp_error(err, rc, "cannot use %s for snapshots: %s", dir ? dir : "?", strerror(-rc));
+		return rp_error(err, -EINVAL, "cannot use %s for snapshots: %s", dir ? dir : "?", strerror(-rc));
 	rp_command_env(c, "REPRISE_DIR", path);
 	return 0;
 }
@@ -73,8 +73,9 @@ static int prepare(const struct options *o, struct rp_command *c, struct rp_erro
 
 	if (rc)
 		return rc;
-	if (rp_adapter_resolve(o->command[0], exe, sizeof(exe)))
-		return rp_error(err, -ENOENT, "%s: command not found", o->command[0]);
+	rc = rp_adapter_resolve(o->command[0], exe, sizeof(exe));
+	if (rc)
+		return rp_error(err, rc, "%s: %s", o->command[0], rc == -ENOENT ? "command not found" : "not executable");
 	adapter = rp_adapter_of_exe(exe);
 	if (!adapter)
 		return rp_error(err, -EINVAL, "%s (%s) is no launcher that Reprise knows; start its ranks through `reprise rank`",

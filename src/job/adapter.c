@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "job/process.h"
@@ -56,8 +57,12 @@ static int resolve_file(const char *path, char *exe, size_t size)
 	char real[PATH_MAX];
 	const char *slash;
 
-	if (access(path, X_OK) || !realpath(path, real))
+	struct stat st;
+
+	if (stat(path, &st) || !realpath(path, real))
 		return -ENOENT;
+	if (!S_ISREG(st.st_mode) || access(path, X_OK))
+		return -EACCES;
 	slash = strrchr(real, '/');
 	if (strlen(slash + 1) >= size)
 		return -ENAMETOOLONG;

@@ -67,7 +67,8 @@ extern const struct rp_adapter rp_adapter_openmpi, rp_adapter_mpich, rp_adapter_
 const struct rp_adapter *rp_adapter_of_exe(const char *exe);
 const struct rp_adapter *rp_adapter_by_name(const char *name);
 
-/* What a command name runs in the end: PATH and links resolved, without directory. 0, or -ENOENT. */
+/* What a command name runs in the end: PATH and links resolved, without directory. 0, -ENOENT, or -EACCES (a path
+ * that cannot be executed). */
 int rp_adapter_resolve(const char *command, char *exe, size_t size);
 
 /* The launcher above a process: the nearest ancestor that is one; also its pid. NULL: none. */
