@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "util/str.h"
 
 /* The program's own name in messages and how much it says: both belong to the log sink. */
 static const char *verb_name = "reprise";
@@ -59,9 +60,15 @@ int cmd_fail_error(int exit_code, const struct rp_error *err)
 
 static error_t common_option(int key, char *arg, struct argp_state *state)
 {
+	int64_t level = 1;
+
 	switch (key) {
-	case 'v':
-		cmd_log_level(1);
+	case 'v': /* -v, -vv, and CRIU's -v4 */
+		if (arg && arg[strspn(arg, "v")] && rp_parse_i64(arg, 10, 0, 9, &level))
+			argp_error(state, "'%s' is no amount of words", arg);
+		if (arg && *arg != 'v')
+			cmd_log_level(-RP_LOG_DEBUG);
+		cmd_log_level(!arg ? 1 : *arg == 'v' ? 1 + (int)strlen(arg) : level ? (int)level - 1 : 0);
 		return 0;
 	case 'q':
 		cmd_log_level(-RP_LOG_DEBUG);
@@ -75,7 +82,8 @@ static error_t common_option(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp_option common_options[] = {
-	{ "verbose", 'v', NULL, 0, "Say more; twice for debug lines", -2 },
+	{ "verbose", 'v', "LEVEL", OPTION_ARG_OPTIONAL,
+	  "Say more; twice for debug lines; LEVEL as CRIU has it: 1 errors to 4 debug lines", -2 },
 	{ "quiet", 'q', NULL, 0, "Errors only", -2 },
 	{ "version", 'V', NULL, 0, "Print the version", -1 },
 	{ 0 }
