@@ -15,7 +15,9 @@
 #define TWIN_STACK 131072
 #define NFREE 1024
 
-enum { IDLE, ASKED, MADE };
+/* IDLE: nobody asks. ASKED: somebody waits. MAKING: the spawner has heard it. MADE: fs or error is there. Only the spawner
+ * leaves ASKED, so that a new request is never taken for the one that it has just served. */
+enum { IDLE, ASKED, MAKING, MADE };
 
 static struct {
 	uint32_t lock;
@@ -58,19 +60,19 @@ static void *spawner(void *arg)
 {
 	for (;;) {
 		uint32_t s = __atomic_load_n(&box.state, __ATOMIC_ACQUIRE);
+		int err;
 
 		if (s != ASKED) {
 			rp_futex(&box.state, FUTEX_WAIT_PRIVATE, s);
 			continue;
 		}
-		box.error = rp_lower_thread(twin, NULL, TWIN_STACK);
-		if (box.error) {
-			__atomic_store_n(&box.state, MADE, __ATOMIC_RELEASE);
-			rp_futex(&box.state, FUTEX_WAKE_PRIVATE, INT_MAX);
+		__atomic_store_n(&box.state, MAKING, __ATOMIC_RELEASE);
+		err = rp_lower_thread(twin, NULL, TWIN_STACK);
+		if (!err) /* the twin answers, perhaps already: the next request may be there */
 			continue;
-		}
-		while (__atomic_load_n(&box.state, __ATOMIC_ACQUIRE) == ASKED)
-			rp_futex(&box.state, FUTEX_WAIT_PRIVATE, ASKED);
+		box.error = err;
+		__atomic_store_n(&box.state, MADE, __ATOMIC_RELEASE);
+		rp_futex(&box.state, FUTEX_WAKE_PRIVATE, INT_MAX);
 	}
 	return arg;
 }
@@ -83,6 +85,7 @@ int rp_twin_start(void)
 int rp_twin_get(int32_t tid, uint64_t *lower_fs)
 {
 	uint64_t fs = 0;
+	uint32_t s;
 	int err = 0;
 
 	(void)tid;
@@ -93,8 +96,8 @@ int rp_twin_get(int32_t tid, uint64_t *lower_fs)
 		box.error = 0;
 		__atomic_store_n(&box.state, ASKED, __ATOMIC_RELEASE);
 		rp_futex(&box.state, FUTEX_WAKE_PRIVATE, INT_MAX);
-		while (__atomic_load_n(&box.state, __ATOMIC_ACQUIRE) != MADE)
-			rp_futex(&box.state, FUTEX_WAIT_PRIVATE, ASKED);
+		while ((s = __atomic_load_n(&box.state, __ATOMIC_ACQUIRE)) != MADE)
+			rp_futex(&box.state, FUTEX_WAIT_PRIVATE, s);
 		fs = box.fs;
 		err = box.error;
 		__atomic_store_n(&box.state, IDLE, __ATOMIC_RELEASE);
