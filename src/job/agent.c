@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +123,15 @@ static char *store_path(const struct rp_agent *a, const char *name)
 	return dir[0] == '/' ? rp_strf("%s/%s", dir, name) : rp_strf("%s/%s/%s", a->launch_cwd, dir, name);
 }
 
+/* A rank that the launcher bound to one CPU started the agent: not the place to copy the pages of all ranks. */
+static void run_where_launcher_may(pid_t launcher)
+{
+	cpu_set_t cpus;
+
+	if (!sched_getaffinity(launcher, sizeof(cpus), &cpus))
+		(void)sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
 /* Learned from the first rank: who launched it, how, and where its snapshots go. */
 static int learn_job(struct rp_agent *a, const struct rp_msg *m, pid_t pid, const void *record, size_t len)
 {
@@ -144,6 +154,8 @@ static int learn_job(struct rp_agent *a, const struct rp_msg *m, pid_t pid, cons
 	a->info.np = a->world_size;
 	a->info.agent_pid = getpid();
 	a->info.started = (int64_t)time(NULL);
+	if (launcher_pid)
+		run_where_launcher_may(launcher_pid);
 	if (e && a->launch_argv && a->launch_cwd) {
 		a->info.command = a->launch_argv[0] ? join_words(a->launch_argv, SIZE_MAX) : join_words(e->argv, e->n_argv);
 		a->info.name = name && *name && !strchr(name, '/') ? strdup(name) :
