@@ -18,6 +18,7 @@
 #include "cmd.h"
 #include "job/adapter.h"
 #include "job/process.h"
+#include "restart_stdin.h"
 #include "snapshot.h"
 #include "util/fd.h"
 #include "util/json.h"
@@ -40,7 +41,7 @@ enum { OPT_HOSTFILE = 256, OPT_PID, OPT_STDIN, OPT_ENV, OPT_INFO, OPT_SHOWME, OP
 static const struct argp_option option_list[] = {
 	{ "hostfile", OPT_HOSTFILE, "FILE", 0, "Hosts for the new job, instead of the recorded mapping", 0 },
 	{ "pid", OPT_PID, "exact|prefer|any", 0, "Process ids: as they were (default), where they are free, or new ones", 0 },
-	{ "stdin", OPT_STDIN, "FILE", 0, "Standard input of the job (default: /dev/null)", 0 },
+	{ "stdin", OPT_STDIN, "FILE", 0, "Standard input of the job, behind what it had not read yet (default: /dev/null)", 0 },
 	{ "env", OPT_ENV, "NAME=VALUE", 0, "Set a variable of the launcher; may be repeated", 0 },
 	{ "keep-output", OPT_KEEP_OUTPUT, NULL, 0,
 	  "Leave files that were open for append and have grown since at their length (default: cut to their recorded size)", 0 },
@@ -178,17 +179,11 @@ static int check_world(const struct rp_store *s, const struct rp_gen *gen, struc
 	return 0;
 }
 
-static int set_stdin(const char *path, struct rp_error *err)
+static int set_stdin(const struct rp_store *s, const struct rp_gen *gen, const char *path, struct rp_error *err)
 {
-	int fd = open(path ? path : "/dev/null", O_RDONLY);
+	char *images RP_AUTOFREE = rp_store_rank_path(s, gen->seq, 0);
 
-	if (fd < 0)
-		return rp_error(err, -errno, "%s: %s", path, strerror(errno));
-	if (fd != STDIN_FILENO) {
-		dup2(fd, STDIN_FILENO);
-		close(fd);
-	}
-	return 0;
+	return images ? restart_stdin(images, path, err) : rp_error(err, -ENOMEM, "out of memory");
 }
 
 static const char *class_name(enum rp_option_class class)
@@ -355,7 +350,7 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 	if (!rc && chdir(gen->cwd))
 		rc = rp_error(err, -errno, "working directory %s: %s", gen->cwd, strerror(errno));
 	if (!rc)
-		rc = set_stdin(o->stdin_path, err);
+		rc = set_stdin(s, gen, o->stdin_path, err);
 	if (!rc && rp_streq(o->pid, "exact"))
 		rc = wait_for_ids(gen, err);
 	if (!rc) {

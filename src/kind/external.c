@@ -5,13 +5,21 @@
  * caller's descriptor of the same number stands in for it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "kind/fdcommon.h"
+#include "kind/pipebuf.h"
 
 static bool external_is(const struct rp_fd *fd)
 {
 	return fd->launched || (fd->fd >= 0 && fd->fd <= 2 && S_ISSOCK(fd->st.st_mode));
+}
+
+/* What a rank has not read yet of the pipe that the launcher feeds; a restart hands it to the new launcher. */
+static bool has_input(const struct rp_fd *fd)
+{
+	return fd->launched && fd->fd == 0 && S_ISFIFO(fd->st.st_mode) && (fd->flags & O_ACCMODE) == O_RDONLY;
 }
 
 static int external_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
@@ -23,7 +31,7 @@ static int external_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e
 	m->id = fd->id;
 	e->type = FD_TYPES__EXT;
 	e->ext = m;
-	return 0;
+	return has_input(fd) ? rp_pipebuf_dump(d, fd, RP_IMG_PIPES_DATA, RP_PIPE_LAUNCHED) : 0;
 }
 
 /* Those that the caller has something for are never checked or opened. */

@@ -8,6 +8,8 @@
 
 #include "kind/kind.h"
 
+#define RP_PIPE_LAUNCHED 0 /* pipe_id of what a rank had not read of the launcher's pipe; no inode has this number */
+
 /* Writes one pipe_data_entry with the contents (one per packet when the writer uses packets, O_DIRECT). Called once per
  * pipe_id: returns 0 at once when it was saved already. type: RP_IMG_PIPES_DATA or RP_IMG_FIFO_DATA. */
 int rp_pipebuf_dump(struct rp_dump *d, const struct rp_fd *fd, enum rp_img type, uint32_t pipe_id);
