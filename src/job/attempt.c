@@ -241,6 +241,7 @@ static int agree_loop(struct rp_attempt *t, struct view *v)
 {
 	int64_t moved = rp_attempt_now_us();
 	uint64_t last = 0;
+	bool draining = false; /* a RELEASE would take the place of a DRAIN that a rank has not heard yet */
 	int rc = 0;
 
 	while (!rc) {
@@ -260,12 +261,14 @@ static int agree_loop(struct rp_attempt *t, struct view *v)
 			return rp_error(&t->err, RP_CHECKPOINT_REFUSED, "%s", verdict.text);
 		case RP_VERDICT_DRAIN:
 			command_all(t, RP_CMD_DRAIN);
+			draining = true;
 			continue;
 		case RP_VERDICT_RELEASE:
+			draining = false;
 			release(t, v, rp_attempt_now_us() - moved > NOTHING_MOVES_US);
 			break;
 		case RP_VERDICT_WAIT:
-			if (rp_attempt_now_us() - moved > NOTHING_MOVES_US)
+			if (!draining && rp_attempt_now_us() - moved > NOTHING_MOVES_US)
 				release(t, v, true);
 			break;
 		}
