@@ -81,15 +81,12 @@ static char *base_path(int i)
 	return i == 1 ? rp_strf("/tmp/reprise-%u", (unsigned)geteuid()) : NULL;
 }
 
-/* A directory that is ours alone, or -errno. */
-static int open_private(int at, const char *path)
+/* A directory that is ours alone, or -errno: anybody may put something of that name into /tmp. */
+static int open_owned(int at, const char *path)
 {
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
-	int fd;
 
-	if (mkdirat(at, path, 0700) && errno != EEXIST)
-		return -errno;
-	fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) || st.st_uid != geteuid() || (st.st_mode & 077)) {
@@ -97,6 +94,12 @@ static int open_private(int at, const char *path)
 		return -EPERM;
 	}
 	return fd;
+}
+
+/* The same, made when it is missing. */
+static int open_private(int at, const char *path)
+{
+	return mkdirat(at, path, 0700) && errno != EEXIST ? -errno : open_owned(at, path);
 }
 
 int rp_registry_open(const char *key, char **out_path, struct rp_error *err)
@@ -270,7 +273,7 @@ static int read_job(int base_fd, const char *base, const char *key, struct rp_jo
  * to ask. */
 static bool is_alive(int base_fd, const char *key)
 {
-	int dir_fd RP_AUTOCLOSE = openat(base_fd, key, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir_fd RP_AUTOCLOSE = open_owned(base_fd, key);
 	int fd = dir_fd >= 0 ? rp_registry_connect(dir_fd) : -1;
 
 	if (fd >= 0)
@@ -285,7 +288,7 @@ struct job_list {
 
 static int list_base(const char *base, struct job_list *list)
 {
-	int base_fd RP_AUTOCLOSE = open(base, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int base_fd RP_AUTOCLOSE = open_owned(AT_FDCWD, base);
 	DIR *d RP_AUTOCLOSEDIR = base_fd >= 0 ? opendir(base) : NULL;
 	struct dirent *e;
 
@@ -296,9 +299,10 @@ static int list_base(const char *base, struct job_list *list)
 			continue;
 		info.alive = is_alive(base_fd, e->d_name);
 		if (!info.alive && (info.launcher_pid == 0 || kill(info.launcher_pid, 0))) {
-			int dir_fd RP_AUTOCLOSE = openat(base_fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			int dir_fd RP_AUTOCLOSE = open_owned(base_fd, e->d_name);
 
-			rp_registry_remove(dir_fd, info.dir);
+			if (dir_fd >= 0)
+				rp_registry_remove(dir_fd, info.dir);
 			rp_job_info_done(&info);
 			continue;
 		}
