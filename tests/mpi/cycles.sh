@@ -14,20 +14,26 @@ command -v mpirun >/dev/null || exit 77
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
+# What the ranks wrote. mpirun would cut their lines into each other: each rank has a file.
+written() { cat "$tmp/$1"/*/rank.*/stdout; }
+
 # both RANKS PROGRAM ARGS...: native, then under cycles; $mean and $delay in milliseconds
 both()
 {
 	ranks=$1
 	shift
-	timeout 120 mpirun --oversubscribe -n "$ranks" "$@" >"$tmp/native" || { echo "native run failed"; exit 1; }
+	timeout 120 mpirun --oversubscribe --output-filename "$tmp/native:nocopy" -n "$ranks" "$@" ||
+		{ echo "native run failed"; exit 1; }
 	timeout 280 "$bin/cycles" -n "$cycles" -r "$ranks" -i "${mean:-20}" -d "${delay:-0}" ${options:-} -- \
-		mpirun --oversubscribe -n "$ranks" "$bin/test-rank" "$@" >"$tmp/reprise"
+		mpirun --oversubscribe --output-filename "$tmp/reprise:nocopy" -n "$ranks" "$bin/test-rank" "$@"
 	rc=$?
-	[ $rc -eq 0 ] || { echo "under cycles: exit $rc"; cat "$tmp/reprise"; exit 1; }
-	sort "$tmp/native" >"$tmp/a"
-	sort "$tmp/reprise" >"$tmp/b"
+	[ $rc -eq 0 ] || { echo "under cycles: exit $rc"; tail -n 20 "$tmp"/reprise/*/rank.*/std*; exit 1; }
+	written native | sort >"$tmp/a"
+	written reprise | sort >"$tmp/b"
 	diff "$tmp/a" "$tmp/b" || { echo "the answers differ"; exit 1; }
-	tail -1 "$tmp/reprise"
+	[ -s "$tmp/b" ] || { echo "no answers"; exit 1; }
+	tail -n 1 "$tmp/b"
+	rm -rf "$tmp/native" "$tmp/reprise"
 }
 
 case $case in
