@@ -4,7 +4,7 @@
 # usage: refused.sh OTHERS OBJECTS: what is not carried is named at launch, and a checkpoint while such an object is alive
 # is refused by the name of the function that made it (exit 3), with the job going on.
 set -u
-others=$1 objects=$2
+others=$(realpath "$1") objects=$(realpath "$2")
 command -v mpirun > /dev/null || exit 77
 dir=$(mktemp -d)
 launcher=
