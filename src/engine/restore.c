@@ -271,6 +271,8 @@ int rp_restore_exec(struct rp_restore *r)
 	rc = prepare_and_plan(r, t);
 	if (!rc)
 		rc = rp_planner_seal(t->plan, r->plan_fd, &r->err);
+	if (!rc)
+		rc = rp_stage_leave(r, t);
 	return rc ? rc : exec_restorer(r);
 }
 

@@ -6,8 +6,9 @@
  *   read     all metadata is in memory (nothing outside this program was changed)
  *   check    every kind has looked at every entry: what is refused is refused here
  *   attach   the process to be exists (fork, clone3 with the wanted pid, or this one); from here on we run in it
- *   prepare  session, descriptors at final numbers, files of maps opened as service descriptors, cwd, root, limits
+ *   prepare  session, descriptors at final numbers, files of maps opened as service descriptors, cwd, root
  *   plan     rows of the plan; no side effect
+ *   leave    limits; nothing is opened or written after them
  *   exec     the restorer replaces this program
  */
 #ifndef RP_ENGINE_RESTORE_H
@@ -48,6 +49,7 @@ struct rp_restore_opts {
 	enum rp_file_validation validation;
 	bool keep_output;    /* leave files that have grown at their length */
 	bool job;	     /* a process of a job: rules of the job's files and launcher (design.md) */
+	bool only_check;     /* nobody becomes it here: what the caller would have to provide is not asked for */
 	char *const *exec_cmd;
 	const char *pidfile;
 	struct rp_inherit *inherit;

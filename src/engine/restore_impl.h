@@ -40,5 +40,6 @@ const struct rp_kind *rp_kind_of_type(FdTypes type);
 int rp_stage_check(struct rp_restore *r);
 int rp_stage_prepare(struct rp_restore *r, struct rp_rtask *t);
 int rp_stage_plan(struct rp_restore *r, struct rp_rtask *t);
+int rp_stage_leave(struct rp_restore *r, struct rp_rtask *t);
 
 #endif

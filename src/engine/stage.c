@@ -68,3 +68,13 @@ int rp_stage_plan(struct rp_restore *r, struct rp_rtask *t)
 	}
 	return rc;
 }
+
+int rp_stage_leave(struct rp_restore *r, struct rp_rtask *t)
+{
+	int rc = 0;
+
+	for (size_t k = 0; !rc && rp_kinds[k]; k++)
+		if (rp_kinds[k]->leave)
+			rc = rp_kinds[k]->leave(r, t);
+	return rc;
+}

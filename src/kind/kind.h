@@ -58,8 +58,10 @@ struct rp_kind {
 	int (*collect)(struct rp_dump *d, struct rp_task *t); /* before the freeze; expensive reads */
 	int (*freeze)(struct rp_dump *d, struct rp_task *t);  /* stopped: read and inject; fills t->core, t->mm ... */
 	int (*check)(struct rp_restore *r, struct rp_rtask *t);	 /* all metadata, before anything is changed */
-	int (*prepare)(struct rp_restore *r, struct rp_rtask *t); /* in the process to be: cwd, root, limits, files of maps */
+	int (*prepare)(struct rp_restore *r, struct rp_rtask *t); /* in the process to be: cwd, root, files of maps */
 	int (*plan)(struct rp_restore *r, struct rp_rtask *t);	  /* adds to the plan (engine/plan.h) */
+	/* The plan is written, the restorer comes next: what would have been in the way of the stages before (limits). */
+	int (*leave)(struct rp_restore *r, struct rp_rtask *t);
 };
 
 extern const struct rp_kind *const rp_kinds[]; /* NULL-terminated, in dump and restore order */

@@ -102,7 +102,8 @@ static void set_oom_score(int adj)
 		rp_warn("the OOM score of %d cannot be set: %s", adj, strerror(errno));
 }
 
-static int limits_prepare(struct rp_restore *r, struct rp_rtask *t)
+/* After the plan was written: it may be larger than the process may write files, and its descriptor beyond the last. */
+static int limits_leave(struct rp_restore *r, struct rp_rtask *t)
 {
 	const TaskRlimitsEntry *e = t->core->tc->rlimits;
 
@@ -120,5 +121,5 @@ const struct rp_kind rp_kind_limits = {
 	.name = "limits",
 	.freeze = limits_freeze,
 	.check = limits_check,
-	.prepare = limits_prepare,
+	.leave = limits_leave,
 };

@@ -68,7 +68,8 @@ static size_t read_whole(const char *name, char *to, size_t size)
 int main(int argc, char **argv)
 {
 	char exe[PATH_MAX], now[PATH_MAX], cwd[PATH_MAX], name[16], line[2][4096], aux[2][1024];
-	struct rlimit files = { 300, 400 }, core = { 0, 0 }, stack = { 4 << 20, RLIM_INFINITY }, seen;
+	struct rlimit files = { 300, 400 }, core = { 0, 0 }, stack = { 4 << 20, RLIM_INFINITY };
+	struct rlimit file = { 4096, 4096 }, seen; /* less than a restore writes */
 	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	size_t line_len, aux_len;
 	pthread_t t;
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
 	MUST(!mkdir(load_path("cwd"), 0700) && !chdir(load_path("cwd")));
 	umask(027);
 	MUST(!setrlimit(RLIMIT_NOFILE, &files) && !setrlimit(RLIMIT_CORE, &core) && !setrlimit(RLIMIT_STACK, &stack));
+	MUST(!setrlimit(RLIMIT_FSIZE, &file));
 	MUST(!prctl(PR_SET_NAME, "a (name) 1"));
 	MUST(!prctl(PR_SET_PDEATHSIG, SIGWINCH));
 	MUST(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
@@ -99,6 +101,7 @@ int main(int argc, char **argv)
 	CHECK(!getrlimit(RLIMIT_NOFILE, &seen) && seen.rlim_cur == 300 && seen.rlim_max == 400);
 	CHECK(!getrlimit(RLIMIT_CORE, &seen) && seen.rlim_cur == 0 && seen.rlim_max == 0);
 	CHECK(!getrlimit(RLIMIT_STACK, &seen) && seen.rlim_cur == 4 << 20);
+	CHECK(!getrlimit(RLIMIT_FSIZE, &seen) && seen.rlim_cur == 4096 && seen.rlim_max == 4096);
 	CHECK(!prctl(PR_GET_NAME, name) && !strcmp(name, "a (name) 1"));
 	CHECK(!prctl(PR_GET_PDEATHSIG, &argc) && argc == SIGWINCH);
 	CHECK_EQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
