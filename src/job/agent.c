@@ -31,6 +31,7 @@
 #define SPARE_SLOTS 8	/* a rank that execs through a script keeps its slot; these are for late comers */
 #define FIRST_JOIN_MS 20000
 #define STOPPED_CHECK_MS 1000
+#define LATE_JOIN_MS 1000 /* between connecting and the first word */
 
 /* ---- the control page ---- */
 
@@ -444,6 +445,27 @@ static void sweep(const struct rp_agent *a)
 		adapter->sweep(a->info.launcher_pid);
 }
 
+static bool is_needed(const struct rp_agent *a, int64_t start)
+{
+	return !a->ended && (a->joined ? count_live(a) > 0 : now_ms() - start < FIRST_JOIN_MS);
+}
+
+/* A rank that connected while the last one of the others ended counts on us. Nobody new can come: the lock is ours. */
+static void hear_the_last(struct rp_agent *a)
+{
+	int64_t until = now_ms() + LATE_JOIN_MS;
+	bool waiting;
+
+	do {
+		rp_agent_turn(a, 0);
+		waiting = false;
+		for (size_t i = 0; i < a->conns.count; i++)
+			waiting |= !a->conns.items[i].is_rank;
+		if (waiting)
+			rp_agent_turn(a, 20);
+	} while (!a->ended && waiting && !count_live(a) && now_ms() < until);
+}
+
 int rp_agent_main(const char *path, int dir_fd, int listen_fd, int ready_fd)
 {
 	struct rp_agent *a = calloc(1, sizeof(*a));
@@ -469,9 +491,16 @@ int rp_agent_main(const char *path, int dir_fd, int listen_fd, int ready_fd)
 	if (a->signal_fd < 0 || rp_write_all(ready_fd, "r", 1))
 		return 1;
 	close(ready_fd);
-	while (!a->ended && (a->joined ? count_live(a) > 0 : now_ms() - start < FIRST_JOIN_MS))
-		rp_agent_turn(a, STOPPED_CHECK_MS);
-	lock = rp_registry_lock(dir_fd);
+	for (;;) {
+		while (is_needed(a, start))
+			rp_agent_turn(a, STOPPED_CHECK_MS);
+		lock = rp_registry_lock(dir_fd);
+		hear_the_last(a);
+		if (a->ended || !count_live(a))
+			break;
+		if (lock >= 0)
+			close(lock);
+	}
 	if (a->ctl)
 		__atomic_store_n(&a->ctl->agent_gone, 1, __ATOMIC_RELEASE);
 	sweep(a);
