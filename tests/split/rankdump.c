@@ -7,12 +7,31 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "abi/arena.h"
 #include "engine/dump.h"
 #include "tracee/tracee.h"
+
+/* As the launcher said it to the rank. */
+static uint32_t from_env(int pid, const char *name, uint32_t without)
+{
+	char path[64], *word = NULL;
+	size_t room = 0, len = strlen(name);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	f = fopen(path, "re");
+	while (f && getdelim(&word, &room, 0, f) > 0)
+		if (!strncmp(word, name, len) && word[len] == '=')
+			without = (uint32_t)atoi(word + len + 1);
+	free(word);
+	if (f)
+		fclose(f);
+	return without;
+}
 
 static int state(struct rp_dump *d, struct rp_task *t, void *arg)
 {
@@ -26,7 +45,8 @@ static int state(struct rp_dump *d, struct rp_task *t, void *arg)
 	e.version = 1;
 	e.arena_saved.data = (void *)&a->saved;
 	e.arena_saved.len = sizeof(a->saved);
-	e.world_size = 1;
+	e.world_rank = from_env(t->pid, "OMPI_COMM_WORLD_RANK", 0);
+	e.world_size = from_env(t->pid, "OMPI_COMM_WORLD_SIZE", 1);
 	e.has_dump_mono_ns = 1;
 	e.dump_mono_ns = ts.tv_sec * 1000000000L + ts.tv_nsec + a->saved.mono_offset_ns + *(long *)arg;
 	return rp_writer_put(d->writer, RP_IMG_RANK, (uint64_t)t->pid, &e, &d->err);
