@@ -20,6 +20,7 @@ struct stream {
 	unsigned type;
 	uint64_t id;
 	char name[RP_IMG_NAME_MAX];
+	char path[RP_IMG_NAME_MAX + 8]; /* what it is called at present: ".NAME.new" until the image is complete */
 	int fd;
 	bool has_record;
 	char *buf;
@@ -36,16 +37,8 @@ struct rp_writer {
 
 int rp_writer_new(struct rp_writer **out, int dir_fd, struct rp_error *err)
 {
-	struct rp_writer *w;
-	char name[RP_IMG_NAME_MAX];
+	struct rp_writer *w = calloc(1, sizeof(*w));
 
-	rp_img_name(RP_IMG_INVENTORY, 0, name);
-	if (unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT) {
-		int error = errno;
-
-		return rp_error(err, -error, "%s: cannot be replaced: %s", name, strerror(error));
-	}
-	w = calloc(1, sizeof(*w));
 	if (!w)
 		return rp_error(err, -ENOMEM, "out of memory");
 	w->dir_fd = dir_fd;
@@ -63,7 +56,7 @@ void rp_writer_free(struct rp_writer *w)
 		struct stream *s = w->items[i];
 
 		if (!w->finished)
-			unlinkat(w->dir_fd, s->name, 0);
+			unlinkat(w->dir_fd, s->path, 0);
 		if (s->fd >= 0)
 			close(s->fd);
 		free(s->buf);
@@ -105,7 +98,8 @@ static int append(struct rp_writer *w, struct stream *s, const void *data, size_
 	return r;
 }
 
-/* A new file in the list. An old file of that name is removed, not rewritten: a process may still map its pages. */
+/* A new file in the list. It takes the place of an old one only when the image is complete, and never rewrites it: a
+ * process may still map its pages. */
 static int stream_new(struct rp_writer *w, unsigned type, uint64_t id, struct stream **out, struct rp_error *err)
 {
 	struct stream *s = calloc(1, sizeof(*s)), **slot;
@@ -119,6 +113,7 @@ static int stream_new(struct rp_writer *w, unsigned type, uint64_t id, struct st
 		snprintf(s->name, sizeof(s->name), "pages-%u.img", (unsigned)id);
 	else
 		rp_img_name(type, id, s->name);
+	snprintf(s->path, sizeof(s->path), w->finished ? "%s" : ".%s.new", s->name);
 	s->buf = type == PAGES_TYPE ? NULL : malloc(BUFFER_SIZE);
 	slot = (s->buf || type == PAGES_TYPE) ? RP_ARRAY_PUSH(w) : NULL;
 	if (!slot) {
@@ -127,9 +122,9 @@ static int stream_new(struct rp_writer *w, unsigned type, uint64_t id, struct st
 		return rp_error(err, -ENOMEM, "out of memory");
 	}
 	*slot = s;
-	if (unlinkat(w->dir_fd, s->name, 0) < 0 && errno != ENOENT)
+	if (unlinkat(w->dir_fd, s->path, 0) < 0 && errno != ENOENT)
 		return io_error(err, s, -errno);
-	s->fd = openat(w->dir_fd, s->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	s->fd = openat(w->dir_fd, s->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->fd < 0)
 		return io_error(err, s, -errno);
 	*out = s;
@@ -279,6 +274,33 @@ static int sync_dir(struct rp_writer *w, struct rp_error *err)
 	return 0;
 }
 
+static int publish(struct rp_writer *w, struct stream *s, struct rp_error *err)
+{
+	if (renameat(w->dir_fd, s->path, w->dir_fd, s->name) < 0)
+		return io_error(err, s, -errno);
+	memcpy(s->path, s->name, sizeof(s->name));
+	return 0;
+}
+
+/* Everything is written: the old image ends, the new one takes its names, and is one with its inventory. */
+static int replace(struct rp_writer *w, bool sync, struct rp_error *err)
+{
+	struct stream *inventory = w->items[w->count - 1];
+	int r = 0;
+
+	if (unlinkat(w->dir_fd, inventory->name, 0) == 0)
+		r = sync ? sync_dir(w, err) : 0;
+	else if (errno != ENOENT)
+		r = io_error(err, inventory, -errno);
+	for (size_t i = 0; i + 1 < w->count && r == 0; i++)
+		r = publish(w, w->items[i], err);
+	if (r == 0 && sync)
+		r = sync_dir(w, err);
+	if (r == 0)
+		r = publish(w, inventory, err);
+	return r == 0 && sync ? sync_dir(w, err) : r;
+}
+
 int rp_writer_finish(struct rp_writer *w, const void *inventory, bool sync, struct rp_error *err)
 {
 	size_t i;
@@ -286,14 +308,12 @@ int rp_writer_finish(struct rp_writer *w, const void *inventory, bool sync, stru
 
 	for (i = 0; i < w->count && r == 0; i++)
 		r = settle(w->items[i], sync, err);
-	if (r == 0 && sync)
-		r = sync_dir(w, err);
 	if (r == 0)
 		r = rp_writer_put(w, RP_IMG_INVENTORY, 0, inventory, err);
 	if (r == 0)
 		r = settle(w->items[w->count - 1], sync, err);
-	if (r == 0 && sync)
-		r = sync_dir(w, err);
+	if (r == 0)
+		r = replace(w, sync, err);
 	if (r == 0)
 		w->finished = true;
 	return r;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Writes an image directory. Metadata streams are buffered; files are 0600; inventory.img is removed first and
- * written last, so a directory without it is no image. All calls but those marked come from one thread.
+ * Writes an image directory. Metadata streams are buffered; files are 0600. They have names of their own (.NAME.new)
+ * until all are written: a dump that fails leaves the image that the directory held before. Then the old inventory.img is
+ * removed, the files are renamed, inventory.img last, so a directory without it is no image. All calls but those
+ * marked come from one thread.
  */
 #ifndef RP_IMAGE_WRITER_H
 #define RP_IMAGE_WRITER_H
@@ -15,7 +17,7 @@
 
 struct rp_writer;
 
-/* A writer into an existing directory. dir_fd is borrowed until rp_writer_free(). An older image's inventory.img is removed. */
+/* A writer into an existing directory. dir_fd is borrowed until rp_writer_free(). */
 int rp_writer_new(struct rp_writer **out, int dir_fd, struct rp_error *err);
 
 /* Closes; files of a dump that was not finished are removed. Accepts NULL. */
