@@ -196,6 +196,26 @@ static int fill(struct rp_restore *r, const struct rp_img_file *f, size_t entry,
 	return 0;
 }
 
+/* Makes a file and removes its name again, both in the same directory: whoever may rename directories on the path must not
+ * make the second call meet another file. Returns the descriptor or -errno. */
+static int create_in_dir(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir_path[PATH_MAX];
+	int dir RP_AUTOCLOSE = -1;
+	int fd;
+
+	snprintf(dir_path, sizeof(dir_path), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	dir = open(dir_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -errno;
+	fd = openat(dir, slash + 1, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	unlinkat(dir, slash + 1, 0);
+	return fd;
+}
+
 /* A new file without a name that shows `name` as its old one where that is possible. */
 static int create_unlinked(struct rp_restore *r, const char *name)
 {
@@ -211,12 +231,9 @@ static int create_unlinked(struct rp_restore *r, const char *name)
 		else
 			snprintf(path, sizeof(path), "%.2000s/%.1000s.ghost-%d", tmp ? tmp : "/tmp",
 				 base ? base + 1 : name, getpid());
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		fd = create_in_dir(path);
 	}
-	if (fd < 0)
-		return rp_error(&r->err, -errno, "cannot make the deleted file %s anew: %s", name, strerror(errno));
-	unlink(path);
-	return fd;
+	return fd < 0 ? rp_error(&r->err, fd, "cannot make the deleted file %s anew: %s", name, strerror(-fd)) : fd;
 }
 
 static int make(struct rp_restore *r, const struct rp_img_file *f, int fd)
