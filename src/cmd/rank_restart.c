@@ -122,6 +122,25 @@ static int fill(struct rp_restore *r, struct rp_rtask *t, void *arg)
 	return 0;
 }
 
+/* The snapshot's number of ranks, before anybody's image is opened. One rank speaks for all. */
+static int check_size(const struct rank_restart *in, struct rp_error *err)
+{
+	char *path RP_AUTOFREE = rp_strf("%s/pids", in->generation), *text RP_AUTOFREE = NULL;
+	struct rp_rank_identity id;
+	int ranks = 0;
+
+	rp_rank_identity(environ, &id);
+	if (!path || rp_read_file_at(AT_FDCWD, path, 1 << 24, &text, NULL))
+		return 0; /* not of a store: the image says it */
+	for (const char *p = text; *p; p++)
+		ranks += *p == '\n';
+	if (ranks == id.size)
+		return 0;
+	rp_error(err, -EINVAL, "the snapshot is of %d rank%s, this job has %d: a job restarts with as many ranks as it had", ranks,
+		 ranks == 1 ? "" : "s", id.size);
+	return id.rank == 0 ? -EINVAL : -ECANCELED;
+}
+
 static int find_pieces(struct state *s, struct rp_error *err)
 {
 	struct rp_rank_identity id;
@@ -159,7 +178,11 @@ int rank_restart(const struct rank_restart *in)
 	s.in = in;
 	s.opts = (struct rp_restore_opts){ .attach = RP_ATTACH_INPLACE, .pid = in->pid, .keep_output = in->keep_output,
 					   .job = true, .fill = fill, .fill_arg = &s };
-	rc = find_pieces(&s, &err);
+	rc = check_size(in, &err);
+	if (rc == -ECANCELED)
+		return CMD_WRAP_FAILED;
+	if (!rc)
+		rc = find_pieces(&s, &err);
 	if (rc)
 		return cmd_fail_error(CMD_WRAP_FAILED, &err);
 	s.opts.images_dir = s.dir;

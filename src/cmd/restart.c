@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +17,7 @@
 #include "cmd.h"
 #include "job/adapter.h"
 #include "job/process.h"
+#include "restart_check.h"
 #include "restart_stdin.h"
 #include "snapshot.h"
 #include "util/fd.h"
@@ -33,10 +33,10 @@ struct options {
 	char **env; /* of --env, NULL-terminated */
 	size_t nenv;
 	char **extra; /* borrowed */
-	bool info, showme, json, keep_output;
+	bool info, showme, json, keep_output, proxy;
 };
 
-enum { OPT_HOSTFILE = 256, OPT_PID, OPT_STDIN, OPT_ENV, OPT_INFO, OPT_SHOWME, OPT_KEEP_OUTPUT };
+enum { OPT_HOSTFILE = 256, OPT_PID, OPT_STDIN, OPT_ENV, OPT_INFO, OPT_SHOWME, OPT_KEEP_OUTPUT, OPT_PROXY };
 
 static const struct argp_option option_list[] = {
 	{ "hostfile", OPT_HOSTFILE, "FILE", 0, "Hosts for the new job, instead of the recorded mapping", 0 },
@@ -45,6 +45,9 @@ static const struct argp_option option_list[] = {
 	{ "env", OPT_ENV, "NAME=VALUE", 0, "Set a variable of the launcher; may be repeated", 0 },
 	{ "keep-output", OPT_KEEP_OUTPUT, NULL, 0,
 	  "Leave files that were open for append and have grown since at their length (default: cut to their recorded size)", 0 },
+	{ "proxy", OPT_PROXY, NULL, 0,
+	  "Load nothing into the launcher: each rank comes back beside the process that the launcher started, which waits and passes "
+	  "signals and the exit status on", 0 },
 	{ "info", OPT_INFO, NULL, 0, "Print how the recorded launcher line is understood, and start nothing", 0 },
 	{ "showme", OPT_SHOWME, NULL, 0, "Print the command that would be run, and start nothing", 0 },
 	{ "json", 'j', NULL, 0, "Print what --info or --showme print as JSON", 0 },
@@ -81,6 +84,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_KEEP_OUTPUT:
 		o->keep_output = true;
 		return 0;
+	case OPT_PROXY:
+		o->proxy = true;
+		return 0;
 	case 'j':
 		o->json = true;
 		return 0;
@@ -91,11 +97,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->showme = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (state->quoted && state->next > state->quoted) { /* after "--": the launcher's */
-			o->extra = state->argv + state->next - 1;
-			state->next = state->argc;
-			return 0;
-		}
 		if (o->snapshot.ref)
 			argp_error(state, "one snapshot at a time; launcher options go behind --");
 		o->snapshot.ref = arg;
@@ -150,33 +151,6 @@ static int wait_for_ids(const struct rp_gen *gen, struct rp_error *err)
 		cmd_wait_tick(NULL, text);
 		nanosleep(&pause, NULL);
 	}
-}
-
-static int check_world(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err)
-{
-	struct utsname u;
-
-	if (uname(&u))
-		return rp_error(err, -errno, "uname: %s", strerror(errno));
-	if (gen->machine[0] && !rp_streq(gen->machine, u.machine))
-		return rp_error(err, -EINVAL, "%s/%u was taken on %s; this is %s", s->path, gen->seq, gen->machine, u.machine);
-	for (size_t i = 0; i < gen->nranks; i++) {
-		char *path RP_AUTOFREE = rp_store_rank_path(s, gen->seq, gen->ranks[i].rank);
-		struct stat st;
-
-		for (size_t f = 0; path && f < gen->ranks[i].nfiles; f++) {
-			char *file RP_AUTOFREE = rp_strf("%s/%s", path, gen->ranks[i].files[f].name);
-
-			if (!file)
-				return rp_error(err, -ENOMEM, "out of memory");
-			if (stat(file, &st))
-				return rp_error(err, -errno, "%s: %s", file, strerror(errno));
-			if ((uint64_t)st.st_size != gen->ranks[i].files[f].bytes)
-				return rp_error(err, -EBADMSG, "%s: has %lld bytes where the manifest says %llu", file,
-						(long long)st.st_size, (unsigned long long)gen->ranks[i].files[f].bytes);
-		}
-	}
-	return 0;
 }
 
 static int set_stdin(const struct rp_store *s, const struct rp_gen *gen, const char *path, struct rp_error *err)
@@ -296,7 +270,7 @@ static int build(const struct options *o, const struct rp_store *s, const struct
 	char self[PATH_MAX], piece[PATH_MAX], *generation RP_AUTOFREE = rp_strf("%s/%u", s->path, gen->seq);
 	char *dir RP_AUTOFREE = strdup(s->path), *slash = dir ? strrchr(dir, '/') : NULL;
 	struct rp_restart_options ro = { .generation = generation, .reprise = self, .pieces = piece, .pid_policy = o->pid,
-					 .hostfile = o->hostfile, .extra = o->extra };
+					 .hostfile = o->hostfile, .extra = o->extra, .proxy = o->proxy };
 	int rc = rp_self_path(self, sizeof(self), err);
 
 	if (!generation || !slash)
@@ -340,7 +314,7 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 		goto out;
 	}
 	if (!rc)
-		rc = check_world(s, gen, err);
+		rc = restart_check(s, gen, err);
 	if (!rc)
 		rc = build(o, s, gen, adapter, &c, err);
 	if (!rc && o->showme) {
@@ -373,6 +347,13 @@ int cmd_restart(int argc, char **argv)
 	struct rp_error err = { "" };
 	int exit_code = CMD_DONE, rc;
 
+	/* Before the parser, which moves words about: what stands behind "--" is the launcher's. */
+	for (int i = 1; i < argc; i++)
+		if (rp_streq(argv[i], "--")) {
+			o.extra = argv + i + 1;
+			argv[i] = NULL;
+			argc = i;
+		}
 	cmd_parse(&argp, argc, argv, 0, NULL, &o);
 	rc = restart(&o, &err, &exit_code);
 	free(o.env);

@@ -40,6 +40,7 @@ struct rp_restart_options {
 	const char *pid_policy; /* "exact", "prefer", "any" */
 	const char *hostfile;	/* NULL: the recorded mapping */
 	char *const *extra;	/* more launcher options, NULL-terminated, may be NULL */
+	bool proxy;		/* the launcher is left alone: ranks arrange their pids themselves */
 };
 
 struct rp_adapter {

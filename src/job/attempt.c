@@ -18,6 +18,7 @@
 
 #include "abi/arena.h"
 #include "job/agreement.h"
+#include "job/world.h"
 #include "tracee/tracee.h"
 #include "util/str.h"
 
@@ -333,9 +334,10 @@ static int describe(struct rp_attempt *t, struct rp_gen *gen)
 	gen->kernel = rp_strf("%s %s", u.sysname, u.release);
 	gen->libc = rp_strf("glibc %s", gnu_get_libc_version());
 	gen->machine = strdup(u.machine);
+	gen->cpu_features = rp_world_cpu_features();
 	gen->ranks = calloc((size_t)gen->np, sizeof(*gen->ranks));
 	if (!gen->launcher || !gen->launch_argv || !gen->launch_env || !gen->cwd || !gen->mpi_library || !gen->kernel ||
-	    !gen->libc || !gen->machine || !gen->ranks)
+	    !gen->libc || !gen->machine || !gen->cpu_features || !gen->ranks)
 		return -ENOMEM;
 	gen->nranks = (size_t)gen->np;
 	for (int r = 0; r < gen->np; r++) {

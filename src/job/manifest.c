@@ -52,6 +52,7 @@ void rp_gen_done(struct rp_gen *gen)
 	free(gen->kernel);
 	free(gen->libc);
 	free(gen->machine);
+	rp_strv_free(gen->cpu_features);
 	memset(gen, 0, sizeof(*gen));
 }
 
@@ -125,6 +126,7 @@ struct json_object *rp_gen_to_json(const struct rp_gen *gen)
 	put_str(o, "kernel", gen->kernel, &bad);
 	put_str(o, "libc", gen->libc, &bad);
 	put_str(o, "machine", gen->machine, &bad);
+	put_strv(o, "cpu_features", gen->cpu_features, &bad);
 	ranks = put_array(o, "ranks", &bad);
 	for (size_t i = 0; ranks && i < gen->nranks; i++)
 		bad |= json_object_array_add(ranks, rank_to_json(&gen->ranks[i], &bad)) != 0;
@@ -182,6 +184,15 @@ static int get_strv(struct json_object *o, const char *name, char ***out, struct
 			return rp_error(err, -ENOMEM, "out of memory");
 	}
 	return 0;
+}
+
+/* A manifest of an earlier release has none. */
+static int get_features(struct json_object *o, char ***out, struct rp_error *err)
+{
+	if (json_object_object_get_ex(o, "cpu_features", NULL))
+		return get_strv(o, "cpu_features", out, err);
+	*out = calloc(1, sizeof(**out));
+	return *out ? 0 : rp_error(err, -ENOMEM, "out of memory");
 }
 
 static int file_from_json(struct json_object *o, struct rp_gen_file *f, struct rp_error *err)
@@ -258,7 +269,7 @@ int rp_gen_from_json(struct json_object *o, struct rp_gen *out, struct rp_error 
 	    (rc = get_strv(o, "launch_env", &gen.launch_env, err)) || (rc = get_str(o, "cwd", &gen.cwd, err)) ||
 	    (rc = get_str(o, "mpi_library", &gen.mpi_library, err)) || (rc = get_str(o, "kernel", &gen.kernel, err)) ||
 	    (rc = get_str(o, "libc", &gen.libc, err)) || (rc = get_str(o, "machine", &gen.machine, err)) ||
-	    (rc = ranks_from_json(o, &gen, err))) {
+	    (rc = get_features(o, &gen.cpu_features, err)) || (rc = ranks_from_json(o, &gen, err))) {
 		rp_gen_done(&gen);
 		return rc;
 	}

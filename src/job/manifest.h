@@ -43,6 +43,7 @@ struct rp_gen {
 	char *cwd;	   /* the launcher's working directory */
 	char *mpi_library; /* "Open MPI 4.1.4", "" for programs without MPI */
 	char *kernel, *libc, *machine;
+	char **cpu_features; /* instruction sets that programs may use, as /proc/cpuinfo names them */
 	struct rp_gen_rank *ranks; /* np of them, by rank */
 	size_t nranks;
 };

@@ -155,7 +155,8 @@ static int restart(struct rp_command *c, const struct rp_gen *gen, const struct 
 		if (name && gen->launch_env[i][len] && keeps_env(gen->launch_env[i]) && !getenv(name))
 			rp_command_env(c, name, gen->launch_env[i] + len + 1);
 	}
-	rp_command_env(c, "LD_PRELOAD", shim);
+	if (!opts->proxy)
+		rp_command_env(c, "LD_PRELOAD", shim);
 	rp_command_arg(c, gen->launch_argv[0]);
 	if (opts->hostfile) {
 		rp_command_arg(c, "-f");

@@ -165,20 +165,25 @@ static bool is_count(const char *option)
 }
 
 /* Is this option left out of a restart's line? */
-static bool is_dropped(enum rp_option_class class, char *const *argv, size_t i, size_t words, bool new_mapping)
+static bool is_dropped(enum rp_option_class class, char *const *argv, size_t i, size_t words, bool new_mapping, bool new_count)
 {
+	if (class == RP_OPT_MAPPING && is_count(argv[i]))
+		return new_count;
 	if (class == RP_OPT_OTHER)
 		return true;
 	if (class == RP_OPT_ENVIRONMENT && words == 3)
 		return is_own_param(argv[i + 1], strlen(argv[i + 1]));
-	return class == RP_OPT_MAPPING && new_mapping && !is_count(argv[i]);
+	return class == RP_OPT_MAPPING && new_mapping;
 }
 
 /* Copies the recorded line without what is dropped; a line that leaves the number of ranks to mpirun gets it. */
-static void copy_line(struct rp_command *c, const struct rp_gen *gen, bool new_mapping)
+static void copy_line(struct rp_command *c, const struct rp_gen *gen, char *const *extra, bool new_mapping)
 {
 	char **argv = gen->launch_argv, number[16];
-	bool in_program = false, counted = false, several = false;
+	bool in_program = false, counted = false, several = false, new_count = false;
+
+	for (; extra && *extra; extra++) /* mpirun would take the last */
+		new_count |= is_count(*extra);
 
 	for (size_t i = 1; argv[i]; i++)
 		several |= rp_streq(argv[i], ":");
@@ -189,12 +194,12 @@ static void copy_line(struct rp_command *c, const struct rp_gen *gen, bool new_m
 		if (rp_streq(argv[i], ":")) {
 			in_program = counted = false;
 		} else if (!in_program && class == RP_OPT_PROGRAM) {
-			if (!counted && !several) {
+			if (!counted && !several && !new_count) {
 				rp_command_arg(c, "-n");
 				rp_command_arg(c, number);
 			}
 			in_program = true;
-		} else if (!in_program && is_dropped(class, argv, i, words, new_mapping)) {
+		} else if (!in_program && is_dropped(class, argv, i, words, new_mapping, new_count)) {
 			continue;
 		}
 		if (in_program)
@@ -243,7 +248,7 @@ static int restart(struct rp_command *c, const struct rp_gen *gen, const struct 
 			rp_command_env(c, name, gen->launch_env[i] + len + 1);
 	}
 	rp_command_arg(c, gen->launch_argv[0]);
-	if (component_path(c, opts->pieces))
+	if (!opts->proxy && component_path(c, opts->pieces))
 		return rp_error(err, -ENOMEM, "out of memory");
 	if (opts->hostfile) {
 		rp_command_arg(c, "--hostfile");
@@ -251,7 +256,7 @@ static int restart(struct rp_command *c, const struct rp_gen *gen, const struct 
 	}
 	for (size_t i = 0; opts->extra && opts->extra[i]; i++)
 		rp_command_arg(c, opts->extra[i]);
-	copy_line(c, gen, new_mapping);
+	copy_line(c, gen, opts->extra, new_mapping);
 	return c->oom ? rp_error(err, -ENOMEM, "out of memory") : 0;
 }
 

@@ -39,6 +39,8 @@ static int external_check(struct rp_restore *r, const FileEntry *e)
 {
 	const struct rp_rtask *t = &r->tasks[0];
 
+	if (r->opts->only_check)
+		return 0;
 	for (size_t i = 0; i < t->nfds; i++)
 		if (t->fds[i]->id == e->id)
 			return rp_error(&r->err, -EBADF,

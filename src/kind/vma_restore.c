@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 
 #include "abi/layout.h"
+#include "kind/ghost.h"
 #include "kind/taskcommon.h"
 #include "kind/vma.h"
+#include "util/fd.h"
 #include "util/hash.h"
 
 #define TASK_SIZE 0x7ffffffff000UL
@@ -90,38 +92,13 @@ static int check_runs(struct rp_restore *r, struct rp_rtask *t)
 	return 0;
 }
 
-int rp_vma_check(struct rp_restore *r, struct rp_rtask *t)
-{
-	uint64_t last = RP_PAGE_SIZE;
-
-	for (size_t i = 0; i < t->mm->n_vmas; i++) {
-		int ret = check_entry(r, t->mm->vmas[i], &last);
-
-		if (ret < 0)
-			return ret;
-	}
-	return check_runs(r, t);
-}
-
-/* ---- prepare: files ---- */
-
-static int file_flags(const VmaEntry *e)
-{
-	if (is_shared(e) && e->has_fdflags && (e->fdflags & O_ACCMODE) == O_RDWR)
-		return O_RDWR;
-	return is_shared(e) && !e->has_fdflags && e->prot & PROT_WRITE ? O_RDWR : O_RDONLY;
-}
-
 /* Files without a build id: the same size and time, or else the same contents. */
-static int check_identity(struct rp_restore *r, const RpFileExtra *x)
+static int compare_mapped(struct rp_restore *r, const RpFileExtra *x, int fd)
 {
-	int fd = rp_restore_open_file(r, x->id, O_RDONLY);
 	struct stat st;
 	bool same = false;
 	void *data;
 
-	if (fd < 0)
-		return fd;
 	if (fstat(fd, &st) < 0)
 		return rp_error(&r->err, -errno, "%s: %s", rp_restore_file_name(r, x->id), strerror(errno));
 	if ((uint64_t)st.st_size == x->size) {
@@ -139,6 +116,57 @@ static int check_identity(struct rp_restore *r, const RpFileExtra *x)
 	return 0;
 }
 
+/* While nothing has happened yet, by name; a file that the image itself carries has none. */
+static int check_mapped(struct rp_restore *r, const RpFileExtra *x)
+{
+	const FileEntry *e = rp_restore_file(r, x->id);
+	int fd RP_AUTOCLOSE = -1;
+	uint32_t remap_id;
+	int rc;
+
+	if (!e || e->type != FD_TYPES__REG || !e->reg)
+		return 0;
+	rc = rp_ghost_find(r, x->id, &remap_id);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	fd = open(e->reg->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? 0 : compare_mapped(r, x, fd); /* what cannot be read here is looked at where it is opened */
+}
+
+static int check_files(struct rp_restore *r, struct rp_rtask *t)
+{
+	for (size_t i = 0; t->extra && i < t->extra->n_files; i++) {
+		int ret = check_mapped(r, t->extra->files[i]);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int rp_vma_check(struct rp_restore *r, struct rp_rtask *t)
+{
+	uint64_t last = RP_PAGE_SIZE;
+	int ret;
+
+	for (size_t i = 0; i < t->mm->n_vmas; i++) {
+		ret = check_entry(r, t->mm->vmas[i], &last);
+		if (ret < 0)
+			return ret;
+	}
+	ret = check_files(r, t);
+	return ret ? ret : check_runs(r, t);
+}
+
+/* ---- prepare: files ---- */
+
+static int file_flags(const VmaEntry *e)
+{
+	if (is_shared(e) && e->has_fdflags && (e->fdflags & O_ACCMODE) == O_RDWR)
+		return O_RDWR;
+	return is_shared(e) && !e->has_fdflags && e->prot & PROT_WRITE ? O_RDWR : O_RDONLY;
+}
+
 int rp_vma_prepare(struct rp_restore *r, struct rp_rtask *t)
 {
 	for (size_t i = 0; i < t->mm->n_vmas; i++) {
@@ -149,7 +177,8 @@ int rp_vma_prepare(struct rp_restore *r, struct rp_rtask *t)
 			return fd;
 	}
 	for (size_t i = 0; t->extra && i < t->extra->n_files; i++) {
-		int ret = check_identity(r, t->extra->files[i]);
+		int fd = rp_restore_open_file(r, t->extra->files[i]->id, O_RDONLY);
+		int ret = fd < 0 ? fd : compare_mapped(r, t->extra->files[i], fd);
 
 		if (ret < 0)
 			return ret;

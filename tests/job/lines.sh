@@ -46,5 +46,6 @@ reprise restart --showme several | grep -q -- "-n 1 .*ring 1000000 .* : -n 1 .*w
 reprise restart --showme tagged | grep -q -- "--mca btl_base_verbose 0 -x PATH -np 2" || fail "$(reprise restart --showme tagged)"
 reprise restart --info tagged | grep -q "^mapping *-np 2" || fail "$(reprise restart --info tagged)"
 reprise restart --info tagged | grep -q "^program .*ring" || fail "$(reprise restart --info tagged)"
-reprise restart --showme tagged -- --tag-output | grep -q -- "--tag-output .*-np 2" || fail "extra options"
+reprise restart --showme tagged -- --tag-output | grep -q -- " --tag-output .*-np 2" || fail "extra options"
+reprise restart --showme tagged -- --tag-output | grep -q -- " tagged " && fail "the snapshot's name went to the launcher"
 reprise restart --showme --env A=b tagged | grep -q " A=b " || fail "--env"
