@@ -32,7 +32,7 @@ check()
 {
 	text=$1
 	shift
-	"$@" || fail "$text"
+	"$@" || fail "$text$(tail -n 5 "$tmp"/out "$tmp"/err 2>/dev/null)"
 }
 
 ranks_of() { ps -o pid= --ppid "$1" | xargs; }

@@ -5,6 +5,10 @@
 #
 # Exact pids as children of the launcher, with plain programs and no checkpoint: the pids come from a file as a restart writes
 # it. Standard streams, exit code, death by signal, forwarded signals; ids that are taken.
+# In a pid namespace of its own: nobody else takes the ids.
+if [ -z "${IN_NAMESPACE-}" ] && unshare --pid --fork --mount-proc true 2>/dev/null; then
+	IN_NAMESPACE=1 exec unshare --pid --fork --mount-proc --kill-child=KILL "$0" "$@"
+fi
 . "$(dirname "$0")/common.sh"
 kind=$2
 pieces=${REPRISE_LIBEXECDIR:-${REPRISE_STAGE:-/usr/local}/libexec/reprise}
