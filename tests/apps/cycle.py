@@ -188,6 +188,7 @@ def main():
     args = p.parse_args()
     if args.seed is None:
         args.seed = random.SystemRandom().randrange(1 << 31)
+    args.command = [os.path.abspath(w) if "/" in w and os.path.exists(w) else w for w in args.command]  # we change directory
     if not shutil.which(args.launcher.split()[0]) or not shutil.which(args.command[0]) and "/" not in args.command[0]:
         print("SKIP: launcher or program not installed")
         sys.exit(77)
