@@ -60,9 +60,13 @@ def fresh():
 
 
 def verdict(text):
-    time.sleep(0.05)  # the program waits in pause(), which misses a signal that comes just before it
-    os.kill(PID, signal.SIGTERM)
-    if not wait_for(lambda: not exists()) or open(OUT).read().splitlines()[-1] != 'PASS':
+    def ended():  # the program waits in pause(), which misses a signal that comes just before it
+        if exists():
+            os.kill(PID, signal.SIGTERM)
+            time.sleep(0.1)
+        return not exists()
+    time.sleep(0.05)
+    if not wait_for(ended) or open(OUT).read().splitlines()[-1] != 'PASS':
         sys.exit('%s: the process does not end well: %r' % (text, open(OUT).read()))
 
 
