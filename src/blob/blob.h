@@ -64,6 +64,7 @@ struct rp_blob {
 	uint32_t workers;		 /* extra threads that fill pages; futex (their clear_child_tid) */
 	uint32_t done;			 /* enum rp_blob_done */
 	uint64_t gadget_syscall, gadget_return;
+	uint32_t borrowed; /* the capabilities are those of the program's file: none may reach the process */
 };
 
 /* Is the plan of `size` bytes consistent in itself? Every offset, count and address is looked at; reads nothing outside
@@ -77,6 +78,10 @@ uint64_t rp_blob_mem_size(const struct rp_plan *plan);
 /* mem: rp_blob_mem_size() zeroed, writable bytes outside every range of the image, which stay mapped (rank) or are
  * inside [unmap_start, +unmap_len) (plain, else both 0). Blocks all signals. */
 void rp_blob_init(struct rp_blob *b, const struct rp_plan *plan, uint64_t mem, uint64_t unmap_start, uint64_t unmap_len);
+
+/* From an auxiliary vector: did execve(2) give an ordinary user more than he had (capabilities(7), getauxval(3))?
+ * What b->borrowed is set to after rp_blob_init(). */
+int rp_blob_is_borrowed(const uint64_t *auxv);
 
 /* Each returns 0 or -errno with b->err filled. */
 int rp_blob_reserve(struct rp_blob *b);

@@ -4,6 +4,7 @@
 
 #include <asm/errno.h>
 #include <asm/signal.h>
+#include <linux/auxvec.h>
 #include <linux/futex.h>
 
 #include "abi/layout.h"
@@ -47,6 +48,14 @@ void rp_blob_init(struct rp_blob *b, const struct rp_plan *plan, uint64_t mem, u
 	b->unmap_start = unmap_start;
 	b->unmap_len = unmap_len;
 	rp_syscall4(__NR_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, 8);
+}
+
+int rp_blob_is_borrowed(const uint64_t *auxv)
+{
+	for (; auxv[0] != AT_NULL; auxv += 2)
+		if (auxv[0] == AT_SECURE)
+			return auxv[1] && rp_syscall0(__NR_getuid);
+	return 0;
 }
 
 void *rp_blob_alloc(struct rp_blob *b, uint64_t size)

@@ -126,12 +126,27 @@ static int set_caps(struct rp_blob_thread *t, const struct rp_plan_creds *k, int
 	return ret ? fail(t, ret, "capabilities of thread") : 0;
 }
 
+/* What the file of this program has is for its own work; whoever made the plan had nothing of it. */
+static int drop_borrowed(struct rp_blob_thread *t)
+{
+	const struct caps none = { 0 };
+	long ret;
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0);
+	ret = caps_set(&none);
+	return ret ? fail(t, ret, "capabilities of thread") : 0;
+}
+
 int rp_thread_creds(struct rp_blob_thread *t)
 {
 	const struct rp_plan *p = t->blob->plan;
 	const struct rp_plan_creds *k = rp_plan_creds(p) + t->plan->creds;
 	int rc = 0;
 
+	if (t->blob->borrowed && p->creds.count && k->change)
+		return fail(t, -EPERM, "user and group ids of thread");
+	if (t->blob->borrowed)
+		return drop_borrowed(t);
 	if (!p->creds.count || (!k->change && !(p->flags & RP_PLAN_CAPS_DROP)))
 		return 0;
 	if (k->change)

@@ -31,6 +31,7 @@ void rp_restorer_main(const uint64_t *stack) __attribute__((noreturn));
 struct move {
 	const struct rp_plan *plan;
 	uint64_t start, len, mem;
+	uint32_t borrowed;
 	struct rp_blob blob;
 };
 
@@ -145,6 +146,7 @@ static void go_on(void *arg)
 	if (ret)
 		fail(m->plan, RP_STAGE_MOVE, ret, "unmapping what is not the image", m->start);
 	rp_blob_init(b, m->plan, m->mem, m->start, m->len);
+	b->borrowed = m->borrowed;
 	check(b, rp_blob_reserve(b));
 	check(b, rp_blob_threads(b));
 	check(b, rp_blob_fill(b));
@@ -156,6 +158,7 @@ void rp_restorer_main(const uint64_t *stack)
 {
 	uint64_t code = RP_PAGE_UP((uint64_t)(_end - __ehdr_start)), all = RP_ALL_SIGNALS, size, at, len;
 	const char *const *argv = (const char *const *)(stack + 1);
+	const uint64_t *auxv = stack + stack[0] + 2; /* behind the environment */
 	int fd = stack[0] == 2 ? parse_number(argv[1]) : -1;
 	struct rp_plan *plan;
 	struct move *m;
@@ -173,6 +176,9 @@ void rp_restorer_main(const uint64_t *stack)
 	__builtin_memcpy((void *)at, __ehdr_start, (uint64_t)(_end - __ehdr_start));
 	__builtin_memcpy((void *)(at + code), plan, size);
 	m = (struct move *)(at + code + RP_PAGE_UP(size));
+	while (*auxv++)
+		;
+	m->borrowed = (uint32_t)rp_blob_is_borrowed(auxv);
 	m->plan = (struct rp_plan *)(at + code);
 	m->start = at;
 	m->len = len;

@@ -75,6 +75,7 @@ void rp_restart_begin(void)
 	if (rp_is_error(mem))
 		rp_die_with(125, "no memory for the restart", NULL, mem);
 	rp_blob_init(&blob, plan, mem, 0, 0);
+	blob.borrowed = (uint32_t)rp_blob_is_borrowed((const uint64_t *)rp_boot.auxv);
 	check(rp_blob_reserve(&blob));
 	check(rp_blob_threads(&blob));
 	check(rp_blob_drop(&blob));
