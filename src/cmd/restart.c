@@ -16,6 +16,7 @@
 
 #include "cmd.h"
 #include "job/adapter.h"
+#include "job/pid-cursor.h"
 #include "job/process.h"
 #include "restart_check.h"
 #include "restart_stdin.h"
@@ -105,28 +106,33 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-/* Ids of the image must not be taken by the launcher and its threads: the cursor goes above them all. */
-static void raise_pid_cursor(const struct rp_gen *gen)
+static int read_number(const char *path)
 {
 	char *text RP_AUTOFREE = NULL;
+
+	return rp_read_file_at(AT_FDCWD, path, 64, &text, NULL) ? -1 : atoi(text);
+}
+
+/* Ids of the image must not be taken by the launcher and its threads. */
+static void move_pid_cursor(const struct rp_gen *gen)
+{
+	static const char path[] = "/proc/sys/kernel/ns_last_pid";
+	int now = read_number(path), pid_max = read_number("/proc/sys/kernel/pid_max"), cursor = -1, rc;
+	struct rp_id_range *ranges RP_AUTOFREE = calloc(gen->nranks + 1, sizeof(*ranges));
 	int fd RP_AUTOCLOSE = -1;
-	int highest = 0, rc;
-	int64_t now = 0;
 	char number[16];
 
-	for (size_t i = 0; i < gen->nranks; i++)
-		if (gen->ranks[i].max_id > highest)
-			highest = gen->ranks[i].max_id;
-	if (rp_read_file_at(AT_FDCWD, "/proc/sys/kernel/ns_last_pid", 64, &text, NULL))
+	for (size_t i = 0; ranges && i < gen->nranks; i++)
+		ranges[i] = (struct rp_id_range){ gen->ranks[i].pid, gen->ranks[i].max_id };
+	if (ranges && now >= 0 && pid_max > 0)
+		cursor = rp_pid_cursor(ranges, gen->nranks, now, pid_max);
+	if (cursor < 0)
 		return;
-	now = atoll(text);
-	if (now > highest)
-		return;
-	fd = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
-	snprintf(number, sizeof(number), "%d", highest + 1);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	snprintf(number, sizeof(number), "%d", cursor);
 	rc = fd < 0 ? -errno : rp_write_all(fd, number, strlen(number));
 	if (rc)
-		rp_info("cannot raise the pid cursor above %d: %s", highest, strerror(-rc));
+		rp_info("cannot move the pid cursor to %d: %s", cursor, strerror(-rc));
 }
 
 /* The processes of the killed job may just be going away: they are waited for, then named. */
@@ -328,7 +334,7 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 	if (!rc && rp_streq(o->pid, "exact"))
 		rc = wait_for_ids(gen, err);
 	if (!rc) {
-		raise_pid_cursor(gen);
+		move_pid_cursor(gen);
 		rc = rp_command_exec(&c, err);
 	}
 out:
