@@ -4,7 +4,9 @@
  * what each rank receives is folded into a checksum that does not depend on timing. A checkpoint that loses, doubles,
  * reorders or misdelivers a message changes it, or hangs.
  *
- * usage: torture [STEPS] [SEED] [PAUSE_US]
+ * usage: torture [STEPS] [SEED] [PAUSE_US] [STOPFILE]
+ *
+ * With STOPFILE it ends at the first multiple of 50 steps at which rank 0 finds that file.
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -254,6 +256,14 @@ static void make_comms(void)
 	MPI_Type_commit(&stripes);
 }
 
+static int is_over(const char *path)
+{
+	int over = rank == 0 && access(path, F_OK) == 0;
+
+	MPI_Bcast(&over, 1, MPI_INT, 0, MPI_COMM_WORLD);
+	return over;
+}
+
 int main(int argc, char **argv)
 {
 	int steps = argc > 1 ? atoi(argv[1]) : 300, pause = argc > 3 ? atoi(argv[3]) : 0;
@@ -280,6 +290,8 @@ int main(int argc, char **argv)
 		}
 		if (pause)
 			usleep((useconds_t)pause);
+		if (argc > 4 && step % 50 == 49 && is_over(argv[4]))
+			steps = step + 1;
 	}
 	MPI_Allreduce(&sum, &all, 1, MPI_UNSIGNED_LONG, MPI_SUM, MPI_COMM_WORLD);
 	if (rank == 0)
