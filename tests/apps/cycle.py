@@ -75,6 +75,7 @@ class Cycle:
         self.base = tempfile.mkdtemp(prefix="reprise-cycle-")
         self.name = f"cycle{os.getpid()}"
         self.store = os.path.join(self.base, "store")
+        ENV["REPRISE_RUNTIME_DIR"] = os.path.join(self.base, "runtime")
 
     def directory(self, name):
         path = os.path.join(self.base, name)
@@ -186,6 +187,8 @@ def main():
     p.add_argument("--reject", action="append", default=[], metavar="FILE=REGEX", help="no line of FILE may match")
     p.add_argument("command", nargs="+")
     args = p.parse_args()
+    if "/" in args.command[0]:
+        args.command[0] = os.path.abspath(args.command[0])
     if args.seed is None:
         args.seed = random.SystemRandom().randrange(1 << 31)
     args.command = [os.path.abspath(w) if "/" in w and os.path.exists(w) else w for w in args.command]  # we change directory
