@@ -337,18 +337,21 @@ int rp_image_all(struct rp_image *im, enum rp_img type, uint64_t id, void *out_a
 		 struct rp_error *err)
 {
 	size_t i, skip = rp_img_types[type].head ? 1 : 0;
-	const struct rp_img_file *f;
-	ProtobufCMessage **array;
-	int r = rp_image_load(im, type, id, &f, err);
+	const struct rp_img_file *found;
+	struct rp_img_file *f;
+	int r = rp_image_load(im, type, id, &found, err);
 
 	if (r < 0)
 		return r;
-	array = rp_pool_alloc(&im->pool, (f->count + 1) * sizeof(*array));
-	if (!array)
-		return rp_error(err, -ENOMEM, "out of memory");
-	for (i = skip; i < f->count; i++)
-		array[i - skip] = f->entries[i].msg;
-	*(ProtobufCMessage ***)out_array = array;
+	f = (struct rp_img_file *)found; /* ours */
+	if (!f->all) {
+		f->all = rp_pool_alloc(&im->pool, (f->count + 1) * sizeof(*f->all));
+		if (!f->all)
+			return rp_error(err, -ENOMEM, "out of memory");
+		for (i = skip; i < f->count; i++)
+			f->all[i - skip] = f->entries[i].msg;
+	}
+	*(ProtobufCMessage ***)out_array = f->all;
 	*out_count = f->count - skip;
 	return 0;
 }

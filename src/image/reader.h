@@ -33,6 +33,7 @@ struct rp_img_file {
 	const uint8_t *data; /* the first `loaded` bytes: all, but for types with raw bytes */
 	uint64_t loaded;
 	struct rp_img_entry *entries;
+	ProtobufCMessage **all; /* of rp_image_all(), made at its first call */
 	size_t count;
 	int fd;
 };
@@ -65,7 +66,8 @@ int rp_image_load_as(struct rp_image *im, const char *name, enum rp_img type, co
 /* The message of a file that holds exactly one. *out is a pointer to the type's struct. */
 int rp_image_one(struct rp_image *im, enum rp_img type, uint64_t id, void *out, struct rp_error *err);
 
-/* All messages of a file as an array (of pointers to the type's struct); a head is left out. */
+/* All messages of a file as an array (of pointers to the type's struct); a head is left out. Always the same array, which the
+ * caller may sort. */
 int rp_image_all(struct rp_image *im, enum rp_img type, uint64_t id, void *out_array, size_t *out_count,
 		 struct rp_error *err);
 

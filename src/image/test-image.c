@@ -108,6 +108,9 @@ static void test_round_trip(void **state)
 		assert_int_equal(list[i]->pid, i);
 		assert_int_equal(list[i]->threads[2], 3);
 	}
+	/* Asked for once per file of an image with many: memory for one array only. */
+	for (i = 0; i < 20000; i++)
+		assert_int_equal(rp_image_all(im, RP_IMG_PSTREE, 0, &list, &n, &f->err), 0);
 	rp_image_close(im);
 }
 
