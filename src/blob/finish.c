@@ -26,6 +26,7 @@ static long timerfd(const struct rp_plan_fdop *op)
 static long do_fdop(struct rp_blob *b, const struct rp_plan_fdop *op)
 {
 	struct owner owner = { (int32_t)op->arg, (int32_t)op->arg2 };
+	long ret;
 
 	switch (op->op) {
 	case RP_FDOP_CLOEXEC:
@@ -34,7 +35,8 @@ static long do_fdop(struct rp_blob *b, const struct rp_plan_fdop *op)
 		return rp_syscall1(__NR_close, op->fd);
 	case RP_FDOP_SETOWN:
 		owner.id = rp_blob_new_tid(b, owner.id);
-		return rp_syscall3(__NR_fcntl, op->fd, F_SETOWN_EX, (long)&owner);
+		ret = rp_syscall3(__NR_fcntl, op->fd, F_SETOWN_EX, (long)&owner);
+		return ret == -ESRCH ? 0 : ret; /* it has ended since, as it might have at any time: nobody is told */
 	case RP_FDOP_SETSIG:
 		return rp_syscall3(__NR_fcntl, op->fd, F_SETSIG, (long)op->arg);
 	case RP_FDOP_SETFL:
