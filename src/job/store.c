@@ -289,6 +289,16 @@ static bool is_listed(const struct rp_store *s, uint32_t seq)
 	return found;
 }
 
+/* Before the first generation of a store: its name, and that of the directory of stores, may be as new as itself. */
+static int sync_names(const struct rp_store *s)
+{
+	int up RP_AUTOCLOSE = openat(s->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int top RP_AUTOCLOSE = up < 0 ? -1 : openat(up, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* One that may not be read was not made by us. */
+	return (up >= 0 && fsync(up)) || (top >= 0 && fsync(top)) ? -errno : 0;
+}
+
 int rp_store_commit(struct rp_store_new *n, struct rp_gen *gen, unsigned keep, struct rp_error *err)
 {
 	struct rp_store *s = n->store;
@@ -303,6 +313,8 @@ int rp_store_commit(struct rp_store_new *n, struct rp_gen *gen, unsigned keep, s
 			rc = write_pids(n, gen);
 		if (!rc && (fsync(n->fd) || fsync(s->fd)))
 			rc = -errno;
+		if (!rc && !s->ngens)
+			rc = sync_names(s);
 		if (rc)
 			rp_error(err, rc, "%s/%u: %s", s->path, n->seq, strerror(-rc));
 	}
