@@ -33,7 +33,7 @@ static void wait_change(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t reque
 	until.tv_sec += us / 1000000 + until.tv_nsec / 1000000000;
 	until.tv_nsec %= 1000000000;
 	r = rp_syscall5(RP_WAITV, (long)w, 2, 0, us ? (long)&until : 0, CLOCK_MONOTONIC);
-	if (r == -ENOSYS) /* before Linux 5.16 */
+	if (r < 0 && r != -EAGAIN && r != -EINTR && r != -ETIMEDOUT) /* before Linux 5.16, or filtered */
 		rp_syscall2(SYS_nanosleep, (long)&nap, 0);
 }
 
