@@ -22,7 +22,8 @@
 #define STEP (1UL << 40)
 #define UNMAP_END 0x7ffffffff000UL /* what execve(2) maps lies below, whatever the plan's address space */
 
-extern const char __ehdr_start[], _end[] __attribute__((visibility("hidden")));
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
 
 void rp_jump_to(void (*run)(void *), void *arg, void *stack_top) __attribute__((noreturn));
 void rp_restorer_main(const uint64_t *stack) __attribute__((noreturn));

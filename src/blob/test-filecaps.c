@@ -78,7 +78,7 @@ static int make_plan(void)
 	struct rp_plan_run run = { .vaddr = PAGE, .len = 4096, .shm = UINT32_MAX };
 	struct rp_plan_thread thread = { .tid = getpid(), .sas_flags = 2, .comm = "caps" };
 	uint32_t header[2] = { 0x20080522, 0 };
-	struct rp_planner *p;
+	struct rp_planner *p = NULL;
 	struct rp_error err;
 	int fd;
 
@@ -114,7 +114,7 @@ static int make_plan(void)
 int main(int argc, char **argv)
 {
 	char dir[] = "/tmp/reprise-caps-XXXXXX", program[64], number[16];
-	int fd, status;
+	int fd, status = 0;
 	pid_t pid;
 
 	if (argc != 2)

@@ -450,7 +450,7 @@ static int restore(const char *restorer, int pid)
 	struct clone_args args = { .exit_signal = SIGCHLD, .set_tid = (uint64_t)&pid, .set_tid_size = 1 };
 	struct rp_error err = { "" };
 	char number[16];
-	int fd, got;
+	int fd = -1, got;
 
 	if (rp_planner_hole(plan, 8 << 20, &err) || rp_planner_memfd(&fd, &err) || rp_planner_seal(plan, fd, &err))
 		die("plan: %s", err.text);

@@ -174,9 +174,9 @@ static bool put_mutant(const struct file *file)
 {
 	struct rp_error err = { "" };
 	InventoryEntry inv = INVENTORY_ENTRY__INIT;
-	const struct rp_img_file *f;
-	struct rp_image *im;
-	struct rp_writer *w;
+	const struct rp_img_file *f = NULL;
+	struct rp_image *im = NULL;
+	struct rp_writer *w = NULL;
 	size_t i, n, skip;
 
 	if (rp_image_open_at(&im, work_fd, &err) < 0 || rp_image_load(im, file->type, file->id, &f, &err) < 0 ||

@@ -65,9 +65,10 @@ static int has_flag(const void *p, const char *flag)
 static uintptr_t deep(int levels)
 {
 	volatile char frame[1000];
+	uintptr_t at = (uintptr_t)frame;
 
 	frame[0] = (char)levels;
-	return levels ? deep(levels - 1) : (uintptr_t)frame;
+	return levels ? deep(levels - 1) : at;
 }
 
 static void grow_stack(char *low)

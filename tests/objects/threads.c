@@ -5,6 +5,7 @@
  */
 #include <mpi.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #define THREADS 4
@@ -52,7 +53,7 @@ static void round_of(int k, int i)
 
 static void *run(void *arg)
 {
-	int k = (int)((char *)arg - (char *)NULL);
+	int k = (int)(intptr_t)arg;
 
 	for (int i = 0; i < ROUNDS; i++)
 		round_of(k, i);
@@ -70,7 +71,7 @@ int main(int argc, char **argv)
 	for (int k = 0; k < THREADS; k++)
 		MPI_Comm_dup(MPI_COMM_WORLD, &comms[k]);
 	for (int k = 0; k < THREADS; k++)
-		pthread_create(&threads[k], NULL, run, (char *)NULL + k);
+		pthread_create(&threads[k], NULL, run, (void *)(intptr_t)k);
 	for (int k = 0; k < THREADS; k++) {
 		pthread_join(threads[k], NULL);
 		sum += wrong[k];
