@@ -40,7 +40,7 @@ static int rank_entry(struct rp_restore *r, RpRankEntry **out, struct rp_error *
 	if (rc)
 		return rc;
 	rp_rank_identity(environ, &id);
-	if (e->arena_saved.len != sizeof(struct rp_arena_saved))
+	if (e->version != 1 || e->arena_saved.len != sizeof(struct rp_arena_saved))
 		return rp_error(err, -EPROTONOSUPPORT, "the image of the rank was written by another version of Reprise");
 	if (e->world_size != (uint32_t)id.size || e->world_rank != (uint32_t)id.rank)
 		return rp_error(err, -EINVAL, "the snapshot is of rank %u of %u, this is rank %d of %d: a job restarts with as many "
