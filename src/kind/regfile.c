@@ -207,25 +207,41 @@ static int clean_flags(const RegFileEntry *m, int flags)
 	return flags | O_CLOEXEC | O_NOCTTY;
 }
 
+/* Opens a deleted file that was made anew. Who made it once might do more with it than its mode lets him do now. */
+static int open_ghost(int ghost, const char *path, int flags)
+{
+	int fd = open(path, flags);
+	struct stat st;
+
+	if (fd >= 0 || errno != EACCES || fstat(ghost, &st) || fchmod(ghost, 0600))
+		return fd;
+	fd = open(path, flags);
+	if (fchmod(ghost, st.st_mode & 07777) && fd >= 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 int rp_regfile_open_as(struct rp_restore *r, const RegFileEntry *m, int flags, int *out_fd)
 {
 	char self[64];
 	const char *path = m->name;
 	uint32_t remap_id;
-	int fd, rc = rp_ghost_find(r, m->id, &remap_id);
+	int ghost = -1, fd, rc = rp_ghost_find(r, m->id, &remap_id);
 
 	if (rc < 0)
 		return rc;
 	flags = clean_flags(m, flags);
 	if (rc > 0) {
-		fd = rp_ghost_make(r, remap_id, m->name);
-		if (fd < 0)
-			return fd;
-		snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+		ghost = rp_ghost_make(r, remap_id, m->name);
+		if (ghost < 0)
+			return ghost;
+		snprintf(self, sizeof(self), "/proc/self/fd/%d", ghost);
 		path = self;
 	}
 	/* O_NONBLOCK: a FIFO that stands where a file was must not hang us. */
-	fd = open(path, flags | O_NONBLOCK);
+	fd = ghost >= 0 ? open_ghost(ghost, path, flags | O_NONBLOCK) : open(path, flags | O_NONBLOCK);
 	if (fd < 0 && errno == EPERM && flags & O_NOATIME)
 		fd = open(path, (flags & ~O_NOATIME) | O_NONBLOCK);
 	if (fd < 0)
