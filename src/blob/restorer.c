@@ -4,6 +4,7 @@
  * its own pages, a stack and the vdso. Copies itself to where the image has nothing, unmaps all the rest and goes through
  * the steps of blob.h.
  */
+#include <elf.h>
 #include <stddef.h>
 
 #include <asm/errno.h>
@@ -23,9 +24,21 @@
 #define UNMAP_END 0x7ffffffff000UL /* what execve(2) maps lies below, whatever the plan's address space */
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
-extern const char _end[] __attribute__((visibility("hidden")));
 
 void rp_jump_to(void (*run)(void *), void *arg, void *stack_top) __attribute__((noreturn));
+/* Bytes of this program in memory. Not by _end: without data the linker may put that beyond the last page. */
+static uint64_t own_size(void)
+{
+	const Elf64_Ehdr *e = (const void *)__ehdr_start;
+	const Elf64_Phdr *ph = (const void *)(__ehdr_start + e->e_phoff);
+	uint64_t end = 0;
+
+	for (unsigned i = 0; i < e->e_phnum; i++)
+		if (ph[i].p_type == PT_LOAD && ph[i].p_vaddr + ph[i].p_memsz > end)
+			end = ph[i].p_vaddr + ph[i].p_memsz;
+	return end - (uint64_t)__ehdr_start;
+}
+
 void rp_restorer_main(const uint64_t *stack) __attribute__((noreturn));
 
 /* What the copy is told; at the low end of its stack. */
@@ -157,7 +170,7 @@ static void go_on(void *arg)
 
 void rp_restorer_main(const uint64_t *stack)
 {
-	uint64_t code = RP_PAGE_UP((uint64_t)(_end - __ehdr_start)), all = RP_ALL_SIGNALS, size, at, len;
+	uint64_t own = own_size(), code = RP_PAGE_UP(own), all = RP_ALL_SIGNALS, size, at, len;
 	const char *const *argv = (const char *const *)(stack + 1);
 	const uint64_t *auxv = stack + stack[0] + 2; /* behind the environment */
 	int fd = stack[0] == 2 ? parse_number(argv[1]) : -1;
@@ -174,7 +187,7 @@ void rp_restorer_main(const uint64_t *stack)
 	at = take_hole(plan, len);
 	if (!at)
 		fail(plan, RP_STAGE_MOVE, -ENOMEM, "no place for the restorer beside the image", len);
-	__builtin_memcpy((void *)at, __ehdr_start, (uint64_t)(_end - __ehdr_start));
+	__builtin_memcpy((void *)at, __ehdr_start, own);
 	__builtin_memcpy((void *)(at + code), plan, size);
 	m = (struct move *)(at + code + RP_PAGE_UP(size));
 	while (*auxv++)
