@@ -133,6 +133,16 @@ static void run_where_launcher_may(pid_t launcher)
 		(void)sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
+/* Ranks that wait for a message spin, with as many sched_yield(2) as they can make, and then the scheduler lets a runnable
+ * process of another session wait for seconds. The agent sleeps but for a checkpoint, when all wait for it: it goes first where
+ * it may (CAP_SYS_NICE), dumpers included. */
+static void go_first(void)
+{
+	const struct sched_param lowest = { .sched_priority = 1 };
+
+	(void)sched_setscheduler(0, SCHED_RR, &lowest);
+}
+
 /* Learned from the first rank: who launched it, how, and where its snapshots go. */
 static int learn_job(struct rp_agent *a, const struct rp_msg *m, pid_t pid, const void *record, size_t len)
 {
@@ -480,6 +490,7 @@ int rp_agent_main(const char *path, int dir_fd, int listen_fd, int ready_fd)
 	a->listen_fd = listen_fd;
 	a->client = -1;
 	(void)prctl(PR_SET_NAME, "reprise-agent");
+	go_first();
 	for (int fd = 3; fd < 6; fd++)
 		(void)rp_fd_cloexec(fd, 1);
 	if (chdir("/") || rp_registry_secret(dir_fd, false, a->secret))

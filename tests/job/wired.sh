@@ -53,6 +53,9 @@ check "the job starts: $(cat "$tmp/out")" moves
 grep -q "line read" "$tmp/out" || fail "no line read"
 agent=$(reprise ps --json | sed -n 's/.*"agent_pid": *\([0-9]*\).*/\1/p')
 [ "$(taskset -p "$agent" | cut -d: -f2)" = "$(taskset -p $job | cut -d: -f2)" ] || fail "the agent does not have the launcher's CPUs"
+if chrt -r 1 true 2>/dev/null; then
+	chrt -p "$agent" | grep -q SCHED_RR || fail "the agent does not go before spinning ranks: $(chrt -p "$agent")"
+fi
 reprise checkpoint job >/dev/null || fail "checkpoint"
 pids=$(pids_of $job)
 for p in $pids; do
