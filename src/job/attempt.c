@@ -178,7 +178,8 @@ static void look_at(struct view *v, int32_t i, const struct rp_slot *s)
 		r->text = v->text[i];
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&s->version, __ATOMIC_ACQUIRE) == version) {
-			v->fingerprint = v->fingerprint * 31 + s->progress + r->state;
+			/* Not the state: a rank that is released and parks again without a call has not moved. */
+			v->fingerprint = v->fingerprint * 31 + s->progress;
 			for (uint32_t k = 0; k < r->nclocks; k++)
 				v->fingerprint = v->fingerprint * 31 + r->clocks[k].seq;
 			return;
