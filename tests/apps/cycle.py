@@ -136,7 +136,7 @@ class Cycle:
         job = self.start([self.args.reprise, "run", "--name", self.name, "--dir", self.store] + self.launcher(), cwd, out)
         taken = 0
         for cycle in range(1, self.args.cycles + 1):
-            time.sleep(self.rng.uniform(*self.args.delay))
+            time.sleep(self.rng.uniform(*self.args.share) * duration)
             if job.poll() is not None or not self.checkpoint(cycle, job, out):
                 break
             time.sleep(self.rng.uniform(0, self.args.linger))
@@ -176,7 +176,8 @@ def main():
     p.add_argument("--cycles", type=int, default=3)
     p.add_argument("--at-least", type=int, default=1, help="fail when fewer checkpoints could be taken")
     p.add_argument("--seed", type=int, default=None)
-    p.add_argument("--delay", type=float, nargs=2, default=(0.3, 1.5), help="seconds before a checkpoint, at random")
+    p.add_argument("--share", type=float, nargs=2, default=(0.1, 0.25),
+                   help="time before a checkpoint, at random, as a share of the reference's duration")
     p.add_argument("--linger", type=float, default=0.5, help="seconds at most that the job runs on before the kill")
     p.add_argument("--timeout", type=int, default=120)
     p.add_argument("--status", type=int, default=0, help="the job's own exit status")
