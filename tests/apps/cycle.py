@@ -154,7 +154,8 @@ class Cycle:
         want, got = kept_lines(ref_out, self.strip), kept_lines(out, self.strip)
         tail = want[len(want) - len(got):] if taken and len(got) <= len(want) else want
         # The first line printed after a restart may be the second half of one begun before it.
-        if got != tail and not (got and got[1:] == tail[1:] and tail[0].endswith(got[0])):
+        lost = bool(want) and not got
+        if lost or got != tail and not (got and got[1:] == tail[1:] and tail[0].endswith(got[0])):
             fail("standard output differs from the reference's tail:\n--- wanted\n" + "\n".join(tail[-30:]) +
                  "\n--- got\n" + "\n".join(got[-30:]) + f"\nkept in {self.base}")
         for name in self.args.compare:
