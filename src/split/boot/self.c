@@ -63,7 +63,7 @@ void rp_vdso_move(void)
 		if (rp_is_error(r))
 			rp_die_with(125, "cannot move the vdso", v.m[i].name, r);
 		if (!strcmp(v.m[i].name, "[vdso]"))
-			a->vdso_start = to; /* for now: the ELF image */
+			a->vdso_start = to; /* the ELF image alone; vvar lies below it */
 	}
 	a->vdso_end = RP_ARENA_VDSO + (v.m[v.n - 1].end - v.m[0].start);
 	rp_vdso_init(a->vdso_start);
