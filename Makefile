@@ -37,7 +37,7 @@ install: all
 	meson install -C $(BUILD) --no-rebuild
 
 format:
-	git ls-files "*.c" "*.h" | xargs clang-format -i
+	git ls-files "*.c" "*.h" ":!tests/golden" | xargs clang-format -i
 
 clean:
 	rm -rf $(BUILD)

@@ -49,9 +49,11 @@ static double stream(int size, int windows)
 
 			for (int i = 0; i < n; i++)
 				if (rank == 0)
-					MPI_Isend(buf + (size_t)i * (size_t)size, size, MPI_CHAR, 1, 1, MPI_COMM_WORLD, &r[i]);
+					MPI_Isend(buf + (size_t)i * (size_t)size, size, MPI_CHAR, 1, 1, MPI_COMM_WORLD,
+						  &r[i]);
 				else
-					MPI_Irecv(buf + (size_t)i * (size_t)size, size, MPI_CHAR, 0, 1, MPI_COMM_WORLD, &r[i]);
+					MPI_Irecv(buf + (size_t)i * (size_t)size, size, MPI_CHAR, 0, 1, MPI_COMM_WORLD,
+						  &r[i]);
 			MPI_Waitall(n, r, MPI_STATUSES_IGNORE);
 			if (rank == 0)
 				MPI_Recv(buf, 0, MPI_CHAR, 1, 2, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
@@ -99,7 +101,8 @@ int main(int argc, char **argv)
 	bw = stream(MIB, 16);
 	red = allreduce(5000);
 	if (rank == 0)
-		printf("latency_ns %.1f rate_per_s %.0f bandwidth_MBps %.1f allreduce_ns %.1f\n", lat, rate, bw / 1e6, red);
+		printf("latency_ns %.1f rate_per_s %.0f bandwidth_MBps %.1f allreduce_ns %.1f\n", lat, rate, bw / 1e6,
+		       red);
 	MPI_Finalize();
 	return 0;
 }

@@ -39,7 +39,10 @@ struct rp_process_dump_options {
 	enum rp_process_after after;
 	int no_sync; /* do not wait until the files are durable */
 };
-#define RP_PROCESS_DUMP_OPTIONS { sizeof(struct rp_process_dump_options), 0, NULL, RP_PROCESS_KILL, 0 }
+#define RP_PROCESS_DUMP_OPTIONS \
+	{ \
+		sizeof(struct rp_process_dump_options), 0, NULL, RP_PROCESS_KILL, 0 \
+	}
 
 /* Writes the image of a process into images_dir. After a failure the process goes on unharmed and images_dir holds no
  * image. -ENOTSUP: something of it cannot be carried (the text says what and what to do). */
@@ -80,8 +83,10 @@ struct rp_process_restore_options {
 	size_t inherit_count;
 };
 #define RP_PROCESS_RESTORE_OPTIONS \
-	{ sizeof(struct rp_process_restore_options), NULL, RP_PROCESS_CHILD, RP_PROCESS_PID_EXACT, \
-	  RP_PROCESS_STDIO_DEFAULT, NULL, 0 }
+	{ \
+		sizeof(struct rp_process_restore_options), NULL, RP_PROCESS_CHILD, RP_PROCESS_PID_EXACT, \
+			RP_PROCESS_STDIO_DEFAULT, NULL, 0 \
+	}
 
 /* Makes the process of an image and returns once it runs. *out_pidfd (may be NULL) is the caller's. The image is
  * checked whole before anything is made; a restore that fails leaves nothing behind. */

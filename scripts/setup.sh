@@ -9,7 +9,7 @@ build="gcc libc6-dev binutils make meson ninja-build pkg-config python3 libproto
 	libjson-c-dev libopenmpi-dev openmpi-bin"
 demo="$build lammps lammps-examples procps"
 check="$demo libcmocka-dev libseccomp-dev criu python3-protobuf hpcc gfortran python3-mpi4py python3-numpy mpich
-	util-linux mount groff-base"
+	util-linux mount groff-base clang-format"
 
 case "${1:-}" in
 build) want=$build ;;

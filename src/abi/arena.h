@@ -32,7 +32,7 @@ struct rp_arena_saved {
 	int64_t mono_offset_ns; /* added to CLOCK_MONOTONIC and _BOOTTIME so that they never go backwards */
 	uint64_t main_thread;	/* struct rp_thread of the main thread, 0: not registered yet */
 	uint64_t sigact_lower;	/* bit n-1: the disposition of signal n belongs to the lower half: not restored */
-	uint32_t generation; /* as rp_arena.generation */
+	uint32_t generation;	/* as rp_arena.generation */
 	uint32_t pad;
 	uint64_t reserved[9];
 };
@@ -47,7 +47,7 @@ struct rp_thread {
 	uint32_t depth;	     /* frames in the lower half; a thread may be frozen only when 0 */
 	int32_t tid;
 	uint32_t is_main;
-	uint64_t next; /* list of registered threads, head in the stub */
+	uint64_t next;	   /* list of registered threads, head in the stub */
 	uint64_t coll_key; /* stub: key of the communicator whose collective it is in or stands at, 0: none */
 	uint64_t entry_sp; /* stack pointer when it went from depth 0 to 1; upper/jump.c */
 	uint64_t reserved[7];
@@ -58,11 +58,11 @@ struct rp_arena {
 	uint32_t version;
 	uint32_t size;
 	uint32_t generation; /* 1 at launch, one more at each restart of this process */
-	uint32_t flags; /* enum rp_arena_flag */
-	int32_t world_rank; /* as the launcher says, -1 unknown */
+	uint32_t flags;	     /* enum rp_arena_flag */
+	int32_t world_rank;  /* as the launcher says, -1 unknown */
 	int32_t world_size;
-	uint64_t ctl;  /* address of struct rp_ctl, 0: no agent */
-	uint64_t slot; /* address of this rank's struct rp_slot, 0: no agent */
+	uint64_t ctl;		       /* address of struct rp_ctl, 0: no agent */
+	uint64_t slot;		       /* address of this rank's struct rp_slot, 0: no agent */
 	uint64_t vdso_start, vdso_end; /* the real vvar + vdso in the arena */
 	uint64_t main_lower_fs;	       /* lower FS of the main thread */
 	/* Services of the lower program. All are called on the lower FS unless said otherwise. */
@@ -75,11 +75,11 @@ struct rp_arena {
 	uint64_t boot_state;  /* private to the bootstrap */
 	int32_t agent_fd;     /* descriptor of the control connection, -1 none; closed over exec */
 	uint32_t pad;
-	char mpi_library[64]; /* e.g. "Open MPI 4.1.4", for the manifest; empty until MPI is loaded */
+	char mpi_library[64];		     /* e.g. "Open MPI 4.1.4", for the manifest; empty until MPI is loaded */
 	uint64_t fd_bitmap[RP_FD_BITS / 64]; /* descriptors that the lower half holds */
-	uint64_t launch;   /* address of struct rp_launch (split.h), a copy in the arena */
-	uint64_t boot_ops; /* address of struct rp_boot_ops (split.h) */
-	uint32_t fd_min;   /* first number that lower descriptors take in this process */
+	uint64_t launch;		     /* address of struct rp_launch (split.h), a copy in the arena */
+	uint64_t boot_ops;		     /* address of struct rp_boot_ops (split.h) */
+	uint32_t fd_min;		     /* first number that lower descriptors take in this process */
 	/* Lower descriptors that have a low number for a moment (made, not moved yet). Whoever stops the process to list
 	 * its descriptors lets it go on and tries again while this is not 0. */
 	uint32_t fd_low;

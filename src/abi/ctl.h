@@ -55,11 +55,11 @@ struct rp_slot {
 	int32_t pid;
 	/* written by the rank; `version` is odd while it writes */
 	uint32_t version;
-	uint32_t state;	    /* enum rp_rank_state */
-	uint32_t echo;	    /* command_seq that `state` already takes into account */
-	uint32_t wait_any;  /* 1: may be waiting for every member of its communicators (ANY_SOURCE) */
-	uint64_t coll_key;  /* IN_COLL: the communicator; PARKED: the one at whose entry it stands, 0 none */
-	uint64_t progress;  /* grows with every MPI call completed while a request is up */
+	uint32_t state;	   /* enum rp_rank_state */
+	uint32_t echo;	   /* command_seq that `state` already takes into account */
+	uint32_t wait_any; /* 1: may be waiting for every member of its communicators (ANY_SOURCE) */
+	uint64_t coll_key; /* IN_COLL: the communicator; PARKED: the one at whose entry it stands, 0 none */
+	uint64_t progress; /* grows with every MPI call completed while a request is up */
 	uint32_t nclocks;
 	uint32_t nwaits;
 	uint64_t sent, received; /* point-to-point messages, job-wide sums agree when nothing is in flight */
@@ -68,21 +68,22 @@ struct rp_slot {
 	uint32_t command_seq; /* futex; grows with each command */
 	uint32_t reserved[14];
 	char text[256]; /* REFUSED: one line */
-	uint32_t waits[RP_SLOT_WAITS]; /* world ranks that it may be waiting for: open receives, sends, unsuccessful polls */
+	/* world ranks that it may be waiting for: open receives, sends, unsuccessful polls */
+	uint32_t waits[RP_SLOT_WAITS];
 	struct rp_clock clocks[RP_SLOT_CLOCKS];
 };
 
 #define RP_SLOT_STRIDE ((sizeof(struct rp_slot) + 4095UL) & ~4095UL)
 
+/* Slots follow from offset 4096, RP_SLOT_STRIDE apart. */
 struct rp_ctl {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t nslots;
-	uint32_t request; /* futex; odd: a checkpoint attempt is on */
-	uint32_t bell;	  /* futex; a rank that changed its state adds one and wakes the agent */
+	uint32_t request;    /* futex; odd: a checkpoint attempt is on */
+	uint32_t bell;	     /* futex; a rank that changed its state adds one and wakes the agent */
 	uint32_t agent_pid;  /* a robust futex of the agent: the kernel adds RP_CTL_OWNER_DIED when the agent ends */
 	uint32_t agent_gone; /* 1: the agent ended; the job can no longer be checkpointed */
-	/* slots from offset 4096, RP_SLOT_STRIDE apart */
 };
 
 #define RP_CTL_OWNER_DIED 0x40000000U /* FUTEX_OWNER_DIED */

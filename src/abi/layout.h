@@ -12,7 +12,7 @@
 #define RP_BOOT_SIZE 0x0000000000200000UL
 #define RP_ARENA_BASE 0x0000300000000000UL /* lower half: 1 TiB, begins with struct rp_arena */
 #define RP_ARENA_SIZE 0x0000010000000000UL
-#define RP_ARENA_CODE_SIZE 0x80000000UL /* thunks and text that they patch stay within 2 GiB of each other */
+#define RP_ARENA_CODE_SIZE 0x80000000UL		   /* thunks and text that they patch stay within 2 GiB of each other */
 #define RP_ARENA_VDSO (RP_ARENA_BASE + 0x100000UL) /* vvar pages then vdso, same place in every incarnation */
 #define RP_ARENA_CTL (RP_ARENA_BASE + 0x200000UL)  /* struct rp_ctl of this host, shared with the agent */
 

@@ -17,9 +17,9 @@
 #define RP_PLAN_VERSION 1
 
 enum rp_plan_flag {
-	RP_PLAN_RANK = 1,	 /* fill the upper half beside a live lower half (bootstrap), else replace everything */
-	RP_PLAN_PID_ANY = 2,	 /* thread ids may differ from those recorded: patch the TCB's tid */
-	RP_PLAN_CAPS_DROP = 4,	 /* drop capabilities of the restorer that the image's credentials do not hold */
+	RP_PLAN_RANK = 1,      /* fill the upper half beside a live lower half (bootstrap), else replace everything */
+	RP_PLAN_PID_ANY = 2,   /* thread ids may differ from those recorded: patch the TCB's tid */
+	RP_PLAN_CAPS_DROP = 4, /* drop capabilities of the restorer that the image's credentials do not hold */
 };
 
 struct rp_plan_table {
@@ -28,12 +28,12 @@ struct rp_plan_table {
 };
 
 enum rp_plan_vma_type {
-	RP_VMA_ANON,	    /* private anonymous (stacks and heap included) */
-	RP_VMA_FILE,	    /* fd at pgoff, MAP_PRIVATE or MAP_SHARED by flags (memfd and ghost files too) */
-	RP_VMA_SHM,	    /* shared anonymous, object `shm` (index), byte offset pgoff */
-	RP_VMA_VVAR,	    /* kernel's vvar pages (also vvar_vclock): moved, never filled */
+	RP_VMA_ANON, /* private anonymous (stacks and heap included) */
+	RP_VMA_FILE, /* fd at pgoff, MAP_PRIVATE or MAP_SHARED by flags (memfd and ghost files too) */
+	RP_VMA_SHM,  /* shared anonymous, object `shm` (index), byte offset pgoff */
+	RP_VMA_VVAR, /* kernel's vvar pages (also vvar_vclock): moved, never filled */
 	RP_VMA_VDSO,
-	RP_VMA_VSYSCALL,    /* always there: skipped */
+	RP_VMA_VSYSCALL, /* always there: skipped */
 };
 
 struct rp_plan_vma {
@@ -41,7 +41,8 @@ struct rp_plan_vma {
 	uint64_t pgoff; /* bytes */
 	uint32_t type;	/* enum rp_plan_vma_type */
 	uint32_t prot;	/* PROT_* as restored at the end */
-	uint32_t flags; /* MAP_* : MAP_PRIVATE/MAP_SHARED, MAP_GROWSDOWN, MAP_HUGETLB | size bits, MAP_NORESERVE, MAP_STACK */
+	uint32_t
+		flags; /* MAP_* : MAP_PRIVATE/MAP_SHARED, MAP_GROWSDOWN, MAP_HUGETLB | size bits, MAP_NORESERVE, MAP_STACK */
 	int32_t fd;	/* RP_VMA_FILE; open in the restorer; -1 */
 	uint32_t shm;	/* RP_VMA_SHM: index into shms */
 	uint32_t mlock; /* 0, 1: mlock, 2: mlock2(MLOCK_ONFAULT) */
@@ -68,7 +69,8 @@ struct rp_plan_shm {
 struct rp_plan_thread {
 	int32_t tid; /* threads[0] is the leader */
 	uint32_t exit_signal;
-	uint64_t regs[27]; /* struct user_regs_struct: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax
+	uint64_t
+		regs[27]; /* struct user_regs_struct: r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi orig_rax
 			      rip cs eflags rsp ss fs_base gs_base ds es fs gs; system call restart already applied */
 	uint64_t xsave_off, xsave_len; /* XSAVE image, standard (non-compacted) format, exact kernel length */
 	uint64_t sigmask;
@@ -89,7 +91,7 @@ struct rp_plan_thread {
 	uint32_t cpuset_len; /* bytes, 0: leave the launcher's */
 	uint64_t cpuset_off;
 	uint32_t siginfo_first, siginfo_count; /* this thread's own pending signals, in siginfos */
-	uint32_t creds;	    /* index into creds */
+	uint32_t creds;			       /* index into creds */
 	uint32_t seccomp_first, seccomp_count; /* filters oldest first */
 	uint32_t seccomp_strict;
 	uint32_t no_new_privs;
@@ -126,13 +128,13 @@ struct rp_plan_seccomp {
 };
 
 enum rp_plan_fdop_type {
-	RP_FDOP_CLOEXEC,  /* set close-on-exec */
-	RP_FDOP_CLOSE,	  /* service descriptor of the restore itself: close last */
-	RP_FDOP_SETOWN,	  /* F_SETOWN_EX: arg = F_OWNER_*, arg2 = id */
-	RP_FDOP_SETSIG,	  /* F_SETSIG: arg */
-	RP_FDOP_SETFL,	  /* F_SETFL: arg (O_ASYNC last of all) */
-	RP_FDOP_TIMERFD,  /* timerfd_settime: arg = flags, arg2 = value ns, arg3 = interval ns */
-	RP_FDOP_STATUS,	  /* at most one: where to write struct rp_plan_status (one write), on failure before exiting, on
+	RP_FDOP_CLOEXEC, /* set close-on-exec */
+	RP_FDOP_CLOSE,	 /* service descriptor of the restore itself: close last */
+	RP_FDOP_SETOWN,	 /* F_SETOWN_EX: arg = F_OWNER_*, arg2 = id */
+	RP_FDOP_SETSIG,	 /* F_SETSIG: arg */
+	RP_FDOP_SETFL,	 /* F_SETFL: arg (O_ASYNC last of all) */
+	RP_FDOP_TIMERFD, /* timerfd_settime: arg = flags, arg2 = value ns, arg3 = interval ns */
+	RP_FDOP_STATUS,	 /* at most one: where to write struct rp_plan_status (one write), on failure before exiting, on
 			     success just before the final jumps; then it is closed like RP_FDOP_CLOSE. The same struct
 			     is written on it by the host side for failures before the restorer runs. */
 };
@@ -175,12 +177,12 @@ struct rp_plan {
 	uint32_t child_subreaper;
 	uint64_t hole_start, hole_len; /* free in the image's address space: the restorer moves itself here */
 	uint64_t task_size;
-	struct rp_plan_table vmas;   /* sorted by start, disjoint */
-	struct rp_plan_table runs;   /* sorted by (shm, vaddr), disjoint, inside one vma or object */
+	struct rp_plan_table vmas; /* sorted by start, disjoint */
+	struct rp_plan_table runs; /* sorted by (shm, vaddr), disjoint, inside one vma or object */
 	struct rp_plan_table shms;
 	struct rp_plan_table threads;
-	struct rp_plan_table sigactions; /* 64 or 0 */
-	struct rp_plan_table siginfos;	 /* 128-byte siginfo_t as PTRACE_PEEKSIGINFO gives it */
+	struct rp_plan_table sigactions;		     /* 64 or 0 */
+	struct rp_plan_table siginfos;			     /* 128-byte siginfo_t as PTRACE_PEEKSIGINFO gives it */
 	uint32_t shared_siginfo_first, shared_siginfo_count; /* process-wide pending */
 	struct rp_plan_table posix_timers;
 	struct rp_plan_table creds;
@@ -189,10 +191,11 @@ struct rp_plan {
 	struct rp_plan_mm mm;
 	struct rp_plan_itimer itimers[3]; /* real, virtual, prof */
 	/* RP_PLAN_RANK only */
-	uint64_t saved_off, saved_len;	 /* struct rp_arena_saved */
-	uint64_t launch_off, launch_len; /* struct rp_launch of split.h: paths, argv, env, descriptors of the lower half */
-	int64_t dump_mono_ns;		 /* CLOCK_MONOTONIC of the application when it was stopped */
-	uint64_t gadgets[4];		 /* found at dump time: [0] syscall;ret in the image's text, 0 unknown */
+	uint64_t saved_off, saved_len; /* struct rp_arena_saved */
+	uint64_t launch_off,
+		launch_len;   /* struct rp_launch of split.h: paths, argv, env, descriptors of the lower half */
+	int64_t dump_mono_ns; /* CLOCK_MONOTONIC of the application when it was stopped */
+	uint64_t gadgets[4];  /* found at dump time: [0] syscall;ret in the image's text, 0 unknown */
 	uint64_t reserved[16];
 };
 

@@ -15,31 +15,31 @@
 #define RP_LAUNCH_VERSION 1
 
 enum rp_launch_flag {
-	RP_LAUNCH_RESTART = 1,	/* part of a plan: app, argv and envp are not used */
+	RP_LAUNCH_RESTART = 1, /* part of a plan: app, argv and envp are not used */
 	RP_LAUNCH_VERBOSE = 2,
-	RP_LAUNCH_ENTERED = 4,	/* the rank was entered before: exec inside a rank */
+	RP_LAUNCH_ENTERED = 4, /* the rank was entered before: exec inside a rank */
 };
 
 struct rp_launch {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t flags;
-	uint64_t size;		/* bytes of everything */
-	uint64_t app;		/* string: ELF file to run; for a script its interpreter */
-	uint64_t execfn;	/* string: what execve was given (AT_EXECFN) */
-	uint64_t comm;		/* string: name of the process, shorter than 16 */
-	uint64_t lower;		/* string: the lower program */
-	uint64_t stub;		/* string: the stub library, as it stands in LD_PRELOAD */
-	uint64_t reprise;	/* string: the host program, for exec inside the rank */
-	uint64_t snapshot_dir;	/* string: the job's store, 0 without an agent */
-	uint64_t argc, argv;	/* argv: uint64_t offsets[argc] */
-	uint64_t envc, envp;	/* of the application, LD_PRELOAD included */
+	uint64_t size;			 /* bytes of everything */
+	uint64_t app;			 /* string: ELF file to run; for a script its interpreter */
+	uint64_t execfn;		 /* string: what execve was given (AT_EXECFN) */
+	uint64_t comm;			 /* string: name of the process, shorter than 16 */
+	uint64_t lower;			 /* string: the lower program */
+	uint64_t stub;			 /* string: the stub library, as it stands in LD_PRELOAD */
+	uint64_t reprise;		 /* string: the host program, for exec inside the rank */
+	uint64_t snapshot_dir;		 /* string: the job's store, 0 without an agent */
+	uint64_t argc, argv;		 /* argv: uint64_t offsets[argc] */
+	uint64_t envc, envp;		 /* of the application, LD_PRELOAD included */
 	uint64_t lower_envc, lower_envp; /* of the lower program */
-	int32_t agent_fd;	/* control connection, -1: no agent */
-	int32_t ctl_fd;		/* memfd of struct rp_ctl, -1: no agent */
+	int32_t agent_fd;		 /* control connection, -1: no agent */
+	int32_t ctl_fd;			 /* memfd of struct rp_ctl, -1: no agent */
 	uint64_t ctl_size;
 	uint32_t slot;
-	int32_t agent_pid;	/* for PR_SET_PTRACER, 0: none */
+	int32_t agent_pid; /* for PR_SET_PTRACER, 0: none */
 	int32_t world_rank, world_size;
 	uint64_t reserved[8];
 };

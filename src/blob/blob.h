@@ -77,7 +77,8 @@ uint64_t rp_blob_mem_size(const struct rp_plan *plan);
 
 /* mem: rp_blob_mem_size() zeroed, writable bytes outside every range of the image, which stay mapped (rank) or are
  * inside [unmap_start, +unmap_len) (plain, else both 0). Blocks all signals. */
-void rp_blob_init(struct rp_blob *b, const struct rp_plan *plan, uint64_t mem, uint64_t unmap_start, uint64_t unmap_len);
+void rp_blob_init(struct rp_blob *b, const struct rp_plan *plan, uint64_t mem, uint64_t unmap_start,
+		  uint64_t unmap_len);
 
 /* From an auxiliary vector: did execve(2) give an ordinary user more than he had (capabilities(7), getauxval(3))?
  * What b->borrowed is set to after rp_blob_init(). */

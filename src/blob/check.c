@@ -134,7 +134,8 @@ static int check_vmas(const struct check *c)
 	for (uint64_t i = 0; i < c->plan->vmas.count; i++, v++) {
 		if (v->type == RP_VMA_VSYSCALL)
 			continue;
-		if (v->start % RP_PAGE_SIZE || v->end % RP_PAGE_SIZE || v->start >= v->end || v->end > c->plan->task_size)
+		if (v->start % RP_PAGE_SIZE || v->end % RP_PAGE_SIZE || v->start >= v->end ||
+		    v->end > c->plan->task_size)
 			return bad(c, "range of a mapping", v->start);
 		if (v->start < last)
 			return bad(c, "mappings overlap or are not sorted", v->start);
@@ -170,11 +171,12 @@ static int check_runs(const struct check *c)
 	const struct rp_plan_run *before = 0;
 
 	for (uint64_t i = 0; i < c->plan->runs.count; before = r, i++, r++) {
-		if (r->vaddr % RP_PAGE_SIZE || r->len % RP_PAGE_SIZE || !r->len || r->fd < 0 || r->file_off > INT64_MAX ||
-		    r->len > INT64_MAX - r->file_off || r->len > TASK_SIZE_LIMIT || r->vaddr > TASK_SIZE_LIMIT)
+		if (r->vaddr % RP_PAGE_SIZE || r->len % RP_PAGE_SIZE || !r->len || r->fd < 0 ||
+		    r->file_off > INT64_MAX || r->len > INT64_MAX - r->file_off || r->len > TASK_SIZE_LIMIT ||
+		    r->vaddr > TASK_SIZE_LIMIT)
 			return bad(c, "run of pages", r->vaddr);
-		if (before && (r->shm < before->shm ||
-			       (r->shm == before->shm && r->vaddr < before->vaddr + before->len)))
+		if (before &&
+		    (r->shm < before->shm || (r->shm == before->shm && r->vaddr < before->vaddr + before->len)))
 			return bad(c, "runs of pages overlap or are not sorted", r->vaddr);
 		if (r->shm != UINT32_MAX) {
 			if (r->shm >= c->plan->shms.count ||
@@ -216,8 +218,8 @@ static int check_thread(const struct check *c, const struct rp_plan_thread *t)
 		return bad(c, "registers of thread", (uint64_t)t->tid);
 	if (!is_xsave(c, t))
 		return bad(c, "extended registers of thread", (uint64_t)t->tid);
-	if (t->sas_flags & ~(SS_FLAG_ONSTACK | SS_FLAG_DISABLE | SS_FLAG_AUTODISARM) || t->sas_sp > top || t->sas_size > top ||
-	    t->sas_sp + t->sas_size > top)
+	if (t->sas_flags & ~(SS_FLAG_ONSTACK | SS_FLAG_DISABLE | SS_FLAG_AUTODISARM) || t->sas_sp > top ||
+	    t->sas_size > top || t->sas_sp + t->sas_size > top)
 		return bad(c, "alternate stack of thread", (uint64_t)t->tid);
 	if (t->rseq_addr >= top || t->robust_addr >= top || t->clear_tid_addr >= top || t->rseq_len > RP_PAGE_SIZE)
 		return bad(c, "rseq, robust list or tid address of thread", (uint64_t)t->tid);

@@ -14,7 +14,7 @@
 
 #define EXIT_FAILED 125
 #define FIXED_MEM (512UL << 10) /* helpers' stacks, scan buffer, alignment */
-#define ALIGN_UP(x, a) (((x) + (a) - 1) & ~((uint64_t)(a) - 1))
+#define ALIGN_UP(x, a) (((x) + (a)-1) & ~((uint64_t)(a)-1))
 
 uint64_t rp_blob_frame_room(void)
 {
@@ -133,6 +133,7 @@ static void put_number(struct line *l, uint64_t value, unsigned base)
 	put(l, digits + i);
 }
 
+/* clang-format off */
 static const char *stage_name(uint32_t stage)
 {
 	switch (stage) {
@@ -154,7 +155,9 @@ static const char *stage_name(uint32_t stage)
 	default: return "jump";
 	}
 }
+/* clang-format on */
 
+/* clang-format off */
 static const char *errno_name(int code)
 {
 	switch (-code) {
@@ -177,6 +180,7 @@ static const char *errno_name(int code)
 	default: return NULL;
 	}
 }
+/* clang-format on */
 
 static void describe(struct line *l, const struct rp_blob_error *err)
 {

@@ -67,7 +67,8 @@ static int set_ids(struct rp_blob_thread *t, const struct rp_plan_creds *k)
 	/* These return the id that was, whatever happens: a second call shows. */
 	rp_syscall1(__NR_setfsgid, k->fsgid);
 	rp_syscall1(__NR_setfsuid, k->fsuid);
-	if (rp_syscall1(__NR_setfsgid, k->fsgid) != (long)k->fsgid || rp_syscall1(__NR_setfsuid, k->fsuid) != (long)k->fsuid)
+	if (rp_syscall1(__NR_setfsgid, k->fsgid) != (long)k->fsgid ||
+	    rp_syscall1(__NR_setfsuid, k->fsuid) != (long)k->fsuid)
 		return fail(t, -EPERM, "file system ids of thread");
 	return 0;
 }
@@ -82,7 +83,8 @@ static int drop_bounding(struct rp_blob_thread *t, uint64_t keep)
 		if (!held || keep >> cap & 1)
 			continue;
 		ret = prctl(PR_CAPBSET_DROP, cap, 0);
-		if (ret == -EPERM) /* an ordinary user's bounding set is beyond reach, and its own sets are what count */
+		if (ret ==
+		    -EPERM) /* an ordinary user's bounding set is beyond reach, and its own sets are what count */
 			return 0;
 		if (ret)
 			return fail(t, ret, "bounding set of thread");

@@ -151,8 +151,8 @@ static int map_object(struct rp_blob *b, const struct rp_plan_vma *v, const uint
 	long ret;
 
 	if (s->fd >= 0)
-		ret = map(v->start, v->end - v->start, v->prot, MAP_FIXED | MAP_SHARED | (v->flags & MAPPED_FLAGS), s->fd,
-			  v->pgoff);
+		ret = map(v->start, v->end - v->start, v->prot, MAP_FIXED | MAP_SHARED | (v->flags & MAPPED_FLAGS),
+			  s->fd, v->pgoff);
 	else if (base[v->shm] == v->start)
 		ret = (long)v->start;
 	else /* an old length of 0 maps the same pages once more: mremap(2) */
@@ -245,8 +245,8 @@ static int set_pkey(struct rp_blob *b, const struct rp_plan_vma *v)
 static int finish_vma(struct rp_blob *b, const struct rp_plan_vma *v, int filled, const uint64_t *base)
 {
 	uint64_t len = v->end - v->start;
-	uint32_t now = v->type == RP_VMA_SHM && rp_plan_shms(b->plan)[v->shm].fd < 0 ? PROT_READ | PROT_WRITE :
-										      fill_prot(v, filled);
+	uint32_t now = v->type == RP_VMA_SHM && rp_plan_shms(b->plan)[v->shm].fd < 0 ? PROT_READ | PROT_WRITE
+										     : fill_prot(v, filled);
 	long ret;
 
 	(void)base;

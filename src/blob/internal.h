@@ -15,8 +15,7 @@
 #define RP_ALL_SIGNALS UINT64_MAX
 
 /* madvise values that describe a mapping (the others do something to its pages). */
-#define RP_MADV_ALLOWED \
-	(1UL << 1 | 1UL << 2 | 1UL << 10 | 1UL << 12 | 1UL << 14 | 1UL << 15 | 1UL << 16 | 1UL << 18)
+#define RP_MADV_ALLOWED (1UL << 1 | 1UL << 2 | 1UL << 10 | 1UL << 12 | 1UL << 14 | 1UL << 15 | 1UL << 16 | 1UL << 18)
 #define RP_MADV_HUGEPAGE 14
 #define RP_MADV_NOHUGEPAGE 15
 

@@ -36,7 +36,8 @@ int rp_blob_mm(struct rp_blob *b)
 	if (ret == -EPERM && b->plan->mm.exe_fd >= 0)
 		ret = set_map(b, -1);
 	if (ret)
-		return rp_blob_error(&b->err, RP_STAGE_MM, (int)ret, "PR_SET_MM_MAP with start of code", b->plan->mm.start_code);
+		return rp_blob_error(&b->err, RP_STAGE_MM, (int)ret, "PR_SET_MM_MAP with start of code",
+				     b->plan->mm.start_code);
 	b->done |= RP_DONE_MM;
 	return 0;
 }

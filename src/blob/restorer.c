@@ -80,8 +80,8 @@ static struct rp_plan *read_plan(int fd, uint64_t *size)
 
 	if (len < (long)sizeof(struct rp_plan) || len > (long)PLAN_SIZE_MAX)
 		fail(NULL, RP_STAGE_CHECK, len < 0 ? len : -EINVAL, "size of the plan on descriptor", (uint64_t)fd);
-	at = rp_syscall6(__NR_mmap, 0, (long)RP_PAGE_UP((uint64_t)len), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
+	at = rp_syscall6(__NR_mmap, 0, (long)RP_PAGE_UP((uint64_t)len), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (rp_is_error(at))
 		fail(NULL, RP_STAGE_CHECK, at, "memory for the plan", (uint64_t)len);
 	for (long done = 0; done < len;) {

@@ -49,7 +49,7 @@ int rp_blob_signals(struct rp_blob *b)
 		ret = rp_syscall3(__NR_rt_sigqueueinfo, pid, *(int32_t *)info, (long)info);
 		if (ret)
 			return rp_blob_error(&b->err, RP_STAGE_SIGNALS, (int)ret, "pending signal",
-					     (uint64_t)*(int32_t *)info);
+					     (uint64_t) * (int32_t *)info);
 	}
 	return 0;
 }

@@ -18,7 +18,7 @@
 #include "blob/internal.h"
 
 #define STOP_SIGTRAP 5
-#define IS_STOPPED(status) (((status) & 0xff) == 0x7f)
+#define IS_STOPPED(status) (((status)&0xff) == 0x7f)
 
 static int is_filtered(const struct rp_plan *p)
 {
@@ -148,7 +148,10 @@ int rp_blob_suspend(struct rp_blob *b)
 	while (ret == -EINTR);
 	rp_syscall1(__NR_close, pipe[0]);
 	if (pid < 0 || ret != sizeof(result) || result)
-		return rp_blob_error(&b->err, RP_STAGE_SECCOMP, pid < 0 ? (int)pid : result ? result : -EIO,
+		return rp_blob_error(&b->err, RP_STAGE_SECCOMP,
+				     pid < 0  ? (int)pid
+				     : result ? result
+					      : -EIO,
 				     "letting the threads past their filters", 0);
 	return 0;
 }

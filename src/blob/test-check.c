@@ -36,8 +36,12 @@ static struct rp_plan *make(uint64_t *size)
 	if (rp_planner_new(&p))
 		exit(1);
 	for (int i = 0; i < 6; i++, at += 0x10000) {
-		struct rp_plan_vma v = { .start = at, .end = at + 0x8000, .type = RP_VMA_ANON, .prot = 3,
-					 .flags = i == 5 ? MAP_SHARED : MAP_PRIVATE, .fd = -1 };
+		struct rp_plan_vma v = { .start = at,
+					 .end = at + 0x8000,
+					 .type = RP_VMA_ANON,
+					 .prot = 3,
+					 .flags = i == 5 ? MAP_SHARED : MAP_PRIVATE,
+					 .fd = -1 };
 		struct rp_plan_run r = { .vaddr = at + 0x1000, .len = 0x2000, .fd = 7, .shm = UINT32_MAX };
 
 		if (i == 5)
@@ -47,8 +51,12 @@ static struct rp_plan *make(uint64_t *size)
 		rp_planner_add(p, RP_PART_VMAS, &v);
 	}
 	for (int i = 0; i < 3; i++) {
-		struct rp_plan_thread t = { .tid = 100 + i, .siginfo_first = (uint32_t)i, .siginfo_count = 1,
-					    .seccomp_first = 0, .seccomp_count = 1, .cpuset_len = 16 };
+		struct rp_plan_thread t = { .tid = 100 + i,
+					    .siginfo_first = (uint32_t)i,
+					    .siginfo_count = 1,
+					    .seccomp_first = 0,
+					    .seccomp_count = 1,
+					    .cpuset_len = 16 };
 
 		t.regs[RP_REG_CS] = RP_CS_USER64;
 		t.xsave_len = sizeof(xsave);
@@ -65,10 +73,11 @@ static struct rp_plan *make(uint64_t *size)
 		rp_planner_add(p, RP_PART_SIGACTIONS, &(struct rp_plan_sigaction){ 0 });
 	rp_planner_add(p, RP_PART_SHMS, &(struct rp_plan_shm){ .size = 0x8000, .fd = -1 });
 	rp_planner_add(p, RP_PART_POSIX_TIMERS, &(struct rp_plan_posix_timer){ .signo = 10 });
-	rp_planner_add(p, RP_PART_CREDS, &(struct rp_plan_creds){
-		.groups_count = 2, .groups_off = (uint64_t)rp_planner_bytes(p, bytes, 8, 8) });
-	rp_planner_add(p, RP_PART_SECCOMPS, &(struct rp_plan_seccomp){
-		.count = 4, .off = (uint64_t)rp_planner_bytes(p, bytes, 32, 8) });
+	rp_planner_add(p, RP_PART_CREDS,
+		       &(struct rp_plan_creds){ .groups_count = 2,
+						.groups_off = (uint64_t)rp_planner_bytes(p, bytes, 8, 8) });
+	rp_planner_add(p, RP_PART_SECCOMPS,
+		       &(struct rp_plan_seccomp){ .count = 4, .off = (uint64_t)rp_planner_bytes(p, bytes, 32, 8) });
 	rp_planner_fdop(p, 9, RP_FDOP_CLOSE, 0, 0, 0);
 	rp_planner_head(p)->pid = 100;
 	rp_planner_head(p)->task_size = 0x7ffffffff000;
@@ -132,14 +141,18 @@ static void use(const struct rp_plan *p)
 
 static uint64_t hostile(uint64_t old)
 {
-	static const uint64_t values[] = { 0, 1, UINT64_MAX, UINT64_MAX - 7, 1UL << 63, INT64_MAX, UINT32_MAX, 1UL << 32,
-					   0x7ffffffff000, 4096, 8 };
+	static const uint64_t values[] = { 0,	       1,	  UINT64_MAX,	  UINT64_MAX - 7, 1UL << 63, INT64_MAX,
+					   UINT32_MAX, 1UL << 32, 0x7ffffffff000, 4096,		  8 };
 
 	switch (next() % 4) {
-	case 0: return values[next() % (sizeof(values) / sizeof(values[0]))];
-	case 1: return old + 8 * (next() % 64) - 256;
-	case 2: return old ^ 1UL << next() % 64;
-	default: return next();
+	case 0:
+		return values[next() % (sizeof(values) / sizeof(values[0]))];
+	case 1:
+		return old + 8 * (next() % 64) - 256;
+	case 2:
+		return old ^ 1UL << next() % 64;
+	default:
+		return next();
 	}
 }
 

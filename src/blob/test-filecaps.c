@@ -73,8 +73,13 @@ static void make_program(const char *from, const char *to)
 
 static int make_plan(void)
 {
-	struct rp_plan_vma vma = { .start = PAGE, .end = PAGE + 4096, .type = RP_VMA_ANON, .prot = 7,
-				   .flags = MAP_PRIVATE | MAP_ANONYMOUS, .fd = -1, .shm = UINT32_MAX };
+	struct rp_plan_vma vma = { .start = PAGE,
+				   .end = PAGE + 4096,
+				   .type = RP_VMA_ANON,
+				   .prot = 7,
+				   .flags = MAP_PRIVATE | MAP_ANONYMOUS,
+				   .fd = -1,
+				   .shm = UINT32_MAX };
 	struct rp_plan_run run = { .vaddr = PAGE, .len = 4096, .shm = UINT32_MAX };
 	struct rp_plan_thread thread = { .tid = getpid(), .sas_flags = 2, .comm = "caps" };
 	uint32_t header[2] = { 0x20080522, 0 };
@@ -83,7 +88,8 @@ static int make_plan(void)
 	int fd;
 
 	run.fd = memfd_create("pages", 0);
-	if (run.fd < 0 || ftruncate(run.fd, 4096) || pwrite(run.fd, code_start, (size_t)(code_end - code_start), 0) < 0 ||
+	if (run.fd < 0 || ftruncate(run.fd, 4096) ||
+	    pwrite(run.fd, code_start, (size_t)(code_end - code_start), 0) < 0 ||
 	    pwrite(run.fd, header, sizeof(header), 0x800) < 0 || rp_planner_new(&p))
 		die("pages");
 	thread.regs[RP_REG_RIP] = PAGE;
@@ -95,9 +101,18 @@ static int make_plan(void)
 	rp_planner_head(p)->task_size = 0x7ffffffff000UL;
 	rp_planner_head(p)->flags = RP_PLAN_PID_ANY;
 	rp_planner_head(p)->mm = (struct rp_plan_mm){
-		.start_code = PAGE, .end_code = PAGE + 0x100, .start_data = PAGE + 0x800, .end_data = PAGE + 0x840,
-		.start_brk = PAGE + 0x2000, .brk = PAGE + 0x2000, .start_stack = PAGE + 0xf00, .arg_start = PAGE + 0xf80,
-		.arg_end = PAGE + 0xf80, .env_start = PAGE + 0xf80, .env_end = PAGE + 0xf80, .exe_fd = -1,
+		.start_code = PAGE,
+		.end_code = PAGE + 0x100,
+		.start_data = PAGE + 0x800,
+		.end_data = PAGE + 0x840,
+		.start_brk = PAGE + 0x2000,
+		.brk = PAGE + 0x2000,
+		.start_stack = PAGE + 0xf00,
+		.arg_start = PAGE + 0xf80,
+		.arg_end = PAGE + 0xf80,
+		.env_start = PAGE + 0xf80,
+		.env_end = PAGE + 0xf80,
+		.exe_fd = -1,
 	};
 	rp_planner_add(p, RP_PART_VMAS, &vma);
 	rp_planner_add(p, RP_PART_RUNS, &run);

@@ -91,7 +91,8 @@ static int hold_registers(uint64_t seed, volatile int *go)
 
 		for (int i = 0; i < 8; i++)
 			wide_in[i] = seed * 31 + (unsigned)i;
-		__asm__ volatile("vmovdqu64 (%0), %%zmm30\n1: pause\n\tcmpl $0, (%2)\n\tje 1b\n\tvmovdqu64 %%zmm30, (%1)"
+		__asm__ volatile("vmovdqu64 (%0), %%zmm30\n1: pause\n\tcmpl $0, (%2)\n\tje 1b\n\tvmovdqu64 %%zmm30, "
+				 "(%1)"
 				 :
 				 : "r"(wide_in), "r"(wide), "r"(go)
 				 : "memory", "cc", "xmm15");
@@ -215,7 +216,8 @@ static void child(void)
 	if (!why && (hits_alarm < 3 || hits_timer < 3))
 		why = "timers";
 	if (why) {
-		fprintf(stderr, "FAIL: %s (alarm %d timer %d usr2 %d)\n", (char *)why, hits_alarm, hits_timer, hits_usr2);
+		fprintf(stderr, "FAIL: %s (alarm %d timer %d usr2 %d)\n", (char *)why, hits_alarm, hits_timer,
+			hits_usr2);
 		exit(1);
 	}
 	exit(EXIT_PASS);
@@ -244,8 +246,9 @@ static void add_pages(int mem, uint64_t start, uint64_t end, uint32_t shm, uint6
 	char page[4096];
 
 	for (uint64_t a = start; a < end; a += 4096) {
-		struct rp_plan_run run = { .vaddr = at + (a - start), .len = 4096, .file_off = pages_len, .fd = pages_fd,
-					   .shm = shm };
+		struct rp_plan_run run = {
+			.vaddr = at + (a - start), .len = 4096, .file_off = pages_len, .fd = pages_fd, .shm = shm
+		};
 
 		if (pread(mem, page, 4096, (off_t)a) != 4096)
 			continue;
@@ -291,7 +294,8 @@ static void add_map(int mem, const char *line)
 
 	if (sscanf(line, "%lx-%lx %4s %lx %*s %lu %299s", &v.start, &v.end, perms, &v.pgoff, &ino, path) < 5)
 		die("maps: %s", line);
-	v.prot = (perms[0] == 'r' ? PROT_READ : 0) | (perms[1] == 'w' ? PROT_WRITE : 0) | (perms[2] == 'x' ? PROT_EXEC : 0);
+	v.prot = (perms[0] == 'r' ? PROT_READ : 0) | (perms[1] == 'w' ? PROT_WRITE : 0) |
+		 (perms[2] == 'x' ? PROT_EXEC : 0);
 	v.flags = perms[3] == 's' ? MAP_SHARED : MAP_PRIVATE;
 	if (!strcmp(path, "[vsyscall]"))
 		return;
@@ -380,7 +384,8 @@ static void stop(int pid, int tid)
 {
 	int status;
 
-	if (ptrace(PTRACE_SEIZE, tid, 0, 0) || ptrace(PTRACE_INTERRUPT, tid, 0, 0) || waitpid(tid, &status, __WALL) != tid)
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0) || ptrace(PTRACE_INTERRUPT, tid, 0, 0) ||
+	    waitpid(tid, &status, __WALL) != tid)
 		die("seize %d of %d", tid, pid);
 }
 
@@ -400,10 +405,17 @@ static void add_mm(int pid)
 	for (n = 2; p && *p; p++)
 		if (*p == ' ' && ++n) {
 			unsigned long v = strtoul(p + 1, NULL, 10);
-			uint64_t *to = n == 26 ? &mm->start_code : n == 27 ? &mm->end_code : n == 28 ? &mm->start_stack :
-				       n == 45 ? &mm->start_data : n == 46 ? &mm->end_data : n == 47 ? &mm->start_brk :
-				       n == 48 ? &mm->arg_start : n == 49 ? &mm->arg_end : n == 50 ? &mm->env_start :
-				       n == 51 ? &mm->env_end : NULL;
+			uint64_t *to = n == 26	 ? &mm->start_code
+				       : n == 27 ? &mm->end_code
+				       : n == 28 ? &mm->start_stack
+				       : n == 45 ? &mm->start_data
+				       : n == 46 ? &mm->end_data
+				       : n == 47 ? &mm->start_brk
+				       : n == 48 ? &mm->arg_start
+				       : n == 49 ? &mm->arg_end
+				       : n == 50 ? &mm->env_start
+				       : n == 51 ? &mm->env_end
+						 : NULL;
 			if (to)
 				*to = v;
 		}
@@ -420,8 +432,12 @@ static void add_mm(int pid)
 
 static void make_plan(int pid)
 {
-	struct rp_plan_posix_timer timer = { .id = facts->timer_id, .clock = CLOCK_MONOTONIC, .notify = SIGEV_SIGNAL,
-					     .signo = SIGRTMIN, .sival = 77, .value_ns = 100000000,
+	struct rp_plan_posix_timer timer = { .id = facts->timer_id,
+					     .clock = CLOCK_MONOTONIC,
+					     .notify = SIGEV_SIGNAL,
+					     .signo = SIGRTMIN,
+					     .sival = 77,
+					     .value_ns = 100000000,
 					     .interval_ns = 100000000 };
 	struct rp_plan *head;
 
@@ -497,8 +513,9 @@ int main(int argc, char **argv)
 		struct rp_plan_run *r = rp_planner_row(plan, RP_PART_RUNS, i);
 		int one = 1;
 
-		if (r->shm == facts_shm && r->vaddr == 0 && pwrite(pages_fd, &one, sizeof(one),
-							   (off_t)(r->file_off + offsetof(struct facts, go))) != sizeof(one))
+		if (r->shm == facts_shm && r->vaddr == 0 &&
+		    pwrite(pages_fd, &one, sizeof(one), (off_t)(r->file_off + offsetof(struct facts, go))) !=
+			    sizeof(one))
 			die("go");
 	}
 	if (restore(argv[1], pid) != pid || waitpid(pid, &status, 0) != pid)

@@ -23,9 +23,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_agent(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { 0 } };
-	static const struct argp argp = { NULL, parse, "DIR",
-					  "The agent of a job on one host: watches the ranks, takes the images, writes the store. "
-					  "Ranks start it themselves.", children, NULL, NULL };
+	static const struct argp argp = {
+		NULL,
+		parse,
+		"DIR",
+		"The agent of a job on one host: watches the ranks, takes the images, writes the store. "
+		"Ranks start it themselves.",
+		children,
+		NULL,
+		NULL
+	};
 	const char *dir = NULL;
 
 	cmd_parse(&argp, argc, argv, 0, NULL, &dir);

@@ -71,15 +71,20 @@ static size_t collect(struct fact *f)
 	f[n++] = (struct fact){ "membarrier", "no ranks of MPI jobs", k->membarrier_private, true };
 	f[n++] = (struct fact){ "ptrace_rseq", "no dump of programs with a recent libc", k->ptrace_rseq, true };
 	f[n++] = (struct fact){ "pagemap_scan", "dumps read more than they have to", k->pagemap_scan, false };
-	f[n++] = (struct fact){ "timer_ids", "no restore of POSIX timers under their ids", k->timer_restore_ids, false };
-	f[n++] = (struct fact){ "pidfd_exit", "a proxy cannot report how its process ended", k->pidfd_exit_info, false };
+	f[n++] =
+		(struct fact){ "timer_ids", "no restore of POSIX timers under their ids", k->timer_restore_ids, false };
+	f[n++] =
+		(struct fact){ "pidfd_exit", "a proxy cannot report how its process ended", k->pidfd_exit_info, false };
 	f[n++] = (struct fact){ "restorer", "reprise-restorer is not installed", has_piece("reprise-restorer"), true };
 	f[n++] = (struct fact){ "rank_pieces", "reprise-boot, reprise-lower or libmpi.so.40 is not installed",
-				has_piece("reprise-boot") && has_piece("reprise-lower") && has_piece("libmpi.so.40"), false };
+				has_piece("reprise-boot") && has_piece("reprise-lower") && has_piece("libmpi.so.40"),
+				false };
 	f[n++] = (struct fact){ "openmpi", "no mpirun of Open MPI, or no component for it",
 				has_piece("mca_odls_reprise.so") && !rp_adapter_resolve("mpirun", exe, sizeof(exe)) &&
-				rp_adapter_of_exe(exe) == &rp_adapter_openmpi, false };
-	f[n++] = (struct fact){ "mpich", "no mpiexec.hydra", !rp_adapter_resolve("mpiexec.hydra", exe, sizeof(exe)), false };
+					rp_adapter_of_exe(exe) == &rp_adapter_openmpi,
+				false };
+	f[n++] = (struct fact){ "mpich", "no mpiexec.hydra", !rp_adapter_resolve("mpiexec.hydra", exe, sizeof(exe)),
+				false };
 	return n;
 }
 
@@ -153,9 +158,16 @@ static int check_program(const struct options *o)
 int cmd_check(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { 0 } };
-	static const struct argp argp = { option_list, parse, "[-- PROGRAM]",
-					  "Say whether Reprise can work here; with PROGRAM, which of its MPI functions make things that "
-					  "a checkpoint cannot carry yet. Nothing is run.", children, NULL, NULL };
+	static const struct argp argp = {
+		option_list,
+		parse,
+		"[-- PROGRAM]",
+		"Say whether Reprise can work here; with PROGRAM, which of its MPI functions make things that "
+		"a checkpoint cannot carry yet. Nothing is run.",
+		children,
+		NULL,
+		NULL
+	};
 	struct options o = { 0 };
 
 	cmd_parse(&argp, argc, argv, 0, NULL, &o);

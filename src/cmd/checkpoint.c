@@ -89,8 +89,9 @@ static int print_json(const struct rp_checkpoint_result *res)
 
 static int checkpoint(const struct options *o, struct rp_error *err)
 {
-	const struct rp_checkpoint_options opts = { .then = o->then, .timeout_ms = o->timeout_ms, .progress = progress,
-						    .cancel = &cancelled };
+	const struct rp_checkpoint_options opts = {
+		.then = o->then, .timeout_ms = o->timeout_ms, .progress = progress, .cancel = &cancelled
+	};
 	struct rp_checkpoint_result res;
 	struct rp_job_info job;
 	int rc = rp_registry_find(o->job, &job, err);
@@ -106,17 +107,25 @@ static int checkpoint(const struct options *o, struct rp_error *err)
 	if (o->json)
 		return print_json(&res);
 	printf("%s\n", res.reference);
-	rp_info("%llu bytes; quiet after %llu us, ranks stopped %llu us, durable after %llu us", (unsigned long long)res.bytes,
-		(unsigned long long)res.agree_us, (unsigned long long)res.stop_us, (unsigned long long)res.total_us);
+	rp_info("%llu bytes; quiet after %llu us, ranks stopped %llu us, durable after %llu us",
+		(unsigned long long)res.bytes, (unsigned long long)res.agree_us, (unsigned long long)res.stop_us,
+		(unsigned long long)res.total_us);
 	return CMD_DONE;
 }
 
 int cmd_checkpoint(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { 0 } };
-	static const struct argp argp = { option_list, parse, "[JOB]",
-					  "Take a snapshot of a running job. JOB is its name or its launcher's pid; not needed when "
-					  "only one job runs. Prints what `reprise restart` takes.", children, NULL, NULL };
+	static const struct argp argp = {
+		option_list,
+		parse,
+		"[JOB]",
+		"Take a snapshot of a running job. JOB is its name or its launcher's pid; not needed when "
+		"only one job runs. Prints what `reprise restart` takes.",
+		children,
+		NULL,
+		NULL
+	};
 	struct sigaction sa = { .sa_handler = on_interrupt };
 	struct options o = { 0 };
 	struct rp_error err = { "" };
@@ -128,6 +137,8 @@ int cmd_checkpoint(int argc, char **argv)
 	rc = checkpoint(&o, &err);
 	if (!rc)
 		return CMD_DONE;
-	return cmd_fail_error(rc == RP_CHECKPOINT_REFUSED ? CMD_CANNOT_CARRY : rc == RP_CHECKPOINT_TIMEOUT ? CMD_TIMED_OUT :
-			      CMD_FAILED, &err);
+	return cmd_fail_error(rc == RP_CHECKPOINT_REFUSED   ? CMD_CANNOT_CARRY
+			      : rc == RP_CHECKPOINT_TIMEOUT ? CMD_TIMED_OUT
+							    : CMD_FAILED,
+			      &err);
 }

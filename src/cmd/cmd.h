@@ -33,7 +33,10 @@ enum cmd_exit {
 /* -v (repeatable), -q, --version. Children of an argp: `static const struct argp_child children[] = { CMD_COMMON, {0} };`
  * The children see the verb's own options first, so -v may be taken by a verb that must be CRIU's. */
 extern const struct argp cmd_common_argp;
-#define CMD_COMMON { &cmd_common_argp, 0, NULL, 0 }
+#define CMD_COMMON \
+	{ \
+		&cmd_common_argp, 0, NULL, 0 \
+	}
 
 /* argp_parse() with "reprise VERB" as the program's name in help and errors. */
 int cmd_parse(const struct argp *argp, int argc, char **argv, unsigned flags, int *index, void *input);

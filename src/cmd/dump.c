@@ -52,30 +52,46 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "'%s' is not a pid", arg);
 		o->pid = (int)number;
 		return 0;
-	case 'D': o->dir = arg; return 0;
-	case 'R': o->after = RP_DUMP_LEAVE_RUNNING; return 0;
-	case 's': o->after = RP_DUMP_LEAVE_STOPPED; return 0;
+	case 'D':
+		o->dir = arg;
+		return 0;
+	case 'R':
+		o->after = RP_DUMP_LEAVE_RUNNING;
+		return 0;
+	case 's':
+		o->after = RP_DUMP_LEAVE_STOPPED;
+		return 0;
 	case OPT_WORKERS:
 		if (rp_parse_i64(arg, 10, 1, 64, &number) < 0)
 			argp_error(state, "'%s' is not a number of threads", arg);
 		o->workers = (unsigned)number;
 		return 0;
-	case OPT_NO_COW: o->no_cow = true; return 0;
-	case OPT_NO_SYNC: o->no_sync = true; return 0;
-	case OPT_JSON: o->json = true; return 0;
-	case 'j': return 0;
+	case OPT_NO_COW:
+		o->no_cow = true;
+		return 0;
+	case OPT_NO_SYNC:
+		o->no_sync = true;
+		return 0;
+	case OPT_JSON:
+		o->json = true;
+		return 0;
+	case 'j':
+		return 0;
 	case ARGP_KEY_END:
 		if (o->pid == 0)
 			argp_error(state, "which process? give -t PID");
 		return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
 static const struct argp_child children[] = { CMD_COMMON, { 0 } };
 static const struct argp argp = {
-	option_table, parse, NULL,
-	"Take an image of a process. It ends unless -R or -s is given; when the dump fails it goes on.", children, NULL, NULL,
+	option_table, parse,
+	NULL,	      "Take an image of a process. It ends unless -R or -s is given; when the dump fails it goes on.",
+	children,     NULL,
+	NULL,
 };
 
 static int open_dir(const char *dir, bool *made, struct rp_error *err)

@@ -62,18 +62,19 @@ static void print_text(const struct rp_store *s, const struct rp_gen *g)
 	print_words("command", g->launch_argv);
 	for (size_t i = 0; g->launch_env[i]; i++)
 		printf("%-14s%s\n", i ? "" : "environment", g->launch_env[i]);
-	printf("%-14s%s\n%-14s%s\n%-14s%s, %s, %s\n", "directory", g->cwd, "MPI", g->mpi_library[0] ? g->mpi_library : "not used",
-	       "system", g->kernel, g->libc, g->machine);
+	printf("%-14s%s\n%-14s%s\n%-14s%s, %s, %s\n", "directory", g->cwd, "MPI",
+	       g->mpi_library[0] ? g->mpi_library : "not used", "system", g->kernel, g->libc, g->machine);
 	printf("%6s %8s %12s %-12s %s\n", "RANK", "PID", "MIB", "HOST", "PROGRAM");
 	for (size_t i = 0; i < g->nranks; i++)
-		printf("%6d %8d %12.1f %-12s %s\n", g->ranks[i].rank, g->ranks[i].pid, (double)g->ranks[i].bytes / 1048576,
-		       g->ranks[i].host, g->ranks[i].exe);
+		printf("%6d %8d %12.1f %-12s %s\n", g->ranks[i].rank, g->ranks[i].pid,
+		       (double)g->ranks[i].bytes / 1048576, g->ranks[i].host, g->ranks[i].exe);
 }
 
 int cmd_info(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { &snapshot_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = { option_list, parse, "[SNAPSHOT]", "Print what a snapshot is.", children, NULL, NULL };
+	static const struct argp argp = { option_list, parse, "[SNAPSHOT]", "Print what a snapshot is.",
+					  children,    NULL,  NULL };
 	struct json_object *o RP_AUTOJSON = NULL;
 	struct options opts = { 0 };
 	struct rp_error err = { "" };

@@ -76,7 +76,8 @@ static void print_generation(const char *name, const struct rp_store *s, const s
 
 	if (localtime_r(&t, &tm))
 		strftime(when, sizeof(when), "%F %T", &tm);
-	printf("%-20s %5u  %-19s %5d %12.1f  %s/%u\n", name, g->seq, when, g->np, (double)bytes_of(g) / 1048576, s->path, g->seq);
+	printf("%-20s %5u  %-19s %5d %12.1f  %s/%u\n", name, g->seq, when, g->np, (double)bytes_of(g) / 1048576,
+	       s->path, g->seq);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -87,7 +88,8 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 int cmd_list(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { 0 } };
-	static const struct argp argp = { option_list, parse, "[DIR]", "List the snapshots in a store.", children, NULL, NULL };
+	static const struct argp argp = { option_list, parse, "[DIR]", "List the snapshots in a store.",
+					  children,    NULL,  NULL };
 	struct json_object *all RP_AUTOJSON = json_object_new_array();
 	char *standard RP_AUTOFREE = rp_store_default_dir();
 	struct options o = { 0 };
@@ -114,7 +116,8 @@ int cmd_list(int argc, char **argv)
 				continue;
 			}
 			if (!header)
-				printf("%-20s %5s  %-19s %5s %12s  %s\n", "NAME", "SEQ", "TIME", "RANKS", "MIB", "SNAPSHOT");
+				printf("%-20s %5s  %-19s %5s %12s  %s\n", "NAME", "SEQ", "TIME", "RANKS", "MIB",
+				       "SNAPSHOT");
 			header = true;
 			print_generation(name, s, &s->gens[g]);
 		}

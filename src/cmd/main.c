@@ -26,7 +26,8 @@ static void usage(FILE *out)
 	size_t i;
 
 	fputs("Usage: reprise VERB [OPTION...]\n"
-	      "Checkpoint and restart of MPI jobs and processes.\n\n", out);
+	      "Checkpoint and restart of MPI jobs and processes.\n\n",
+	      out);
 	for (i = 0; i < RP_COUNT(verbs); i++)
 		fprintf(out, "  %-12s%s\n", verbs[i].name, verbs[i].summary);
 	fputs("\n`reprise VERB --help` lists the verb's options.\n", out);
@@ -51,7 +52,8 @@ int main(int argc, char **argv)
 		puts("reprise " RP_VERSION);
 		return CMD_DONE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "-?") || !strcmp(argv[1], "help")) {
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "-?") ||
+	    !strcmp(argv[1], "help")) {
 		usage(stdout);
 		return CMD_DONE;
 	}

@@ -141,7 +141,8 @@ static int read_file(struct walk *w, const char *path)
 
 static void read_library(struct walk *w, const char *name)
 {
-	static const char usual[] = "/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/usr/local/lib:/lib64:/usr/lib64:/usr/lib";
+	static const char usual[] =
+		"/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/usr/local/lib:/lib64:/usr/lib64:/usr/lib";
 	const char *dirs[] = { getenv("LD_LIBRARY_PATH"), usual }, *end;
 	char path[PATH_MAX];
 
@@ -216,8 +217,10 @@ void mpi_imports_tell(const char *program)
 	if ((rank && strcmp(rank, "0")) || mpi_imports_read(&m, program, NULL))
 		return;
 	if (m.later)
-		rp_warn("%s uses %zu MPI functions that are not carried across a restart yet (%s); a checkpoint while their "
-			"objects are alive is refused", base ? base + 1 : program, m.later,
+		rp_warn("%s uses %zu MPI functions that are not carried across a restart yet (%s); a checkpoint while "
+			"their "
+			"objects are alive is refused",
+			base ? base + 1 : program, m.later,
 			mpi_imports_list(&m, names, sizeof(names), rp_log_wants(RP_LOG_INFO) ? 0 : 3));
 	mpi_imports_done(&m);
 }

@@ -15,8 +15,8 @@
 #include "util/error.h"
 
 struct mpi_imports {
-	size_t used;  /* MPI functions imported */
-	size_t later; /* of these, not carried */
+	size_t used;   /* MPI functions imported */
+	size_t later;  /* of these, not carried */
 	bool *is_used; /* per row of rp_mpi_functions; owned */
 };
 

@@ -51,8 +51,8 @@ static int print_text(const struct rp_job_info *jobs, size_t n)
 	if (n)
 		printf("%-20s %8s %6s %9s  %-30s %s\n", "NAME", "LAUNCHER", "RANKS", "SNAPSHOTS", "STORE", "COMMAND");
 	for (size_t i = 0; i < n; i++)
-		printf("%-20s %8d %3d/%-3d %8u  %-30s %s%s\n", jobs[i].name, jobs[i].launcher_pid, jobs[i].joined, jobs[i].np,
-		       jobs[i].generations, jobs[i].store, jobs[i].command,
+		printf("%-20s %8d %3d/%-3d %8u  %-30s %s%s\n", jobs[i].name, jobs[i].launcher_pid, jobs[i].joined,
+		       jobs[i].np, jobs[i].generations, jobs[i].store, jobs[i].command,
 		       jobs[i].alive ? "" : "  [its agent has ended: it can no longer be checkpointed]");
 	return CMD_DONE;
 }
@@ -60,8 +60,9 @@ static int print_text(const struct rp_job_info *jobs, size_t n)
 int cmd_ps(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { 0 } };
-	static const struct argp argp = { option_list, parse, NULL, "List the jobs that run under Reprise on this host.",
-					  children, NULL, NULL };
+	static const struct argp argp = {
+		option_list, parse, NULL, "List the jobs that run under Reprise on this host.", children, NULL, NULL
+	};
 	struct rp_job_info *jobs = NULL;
 	struct rp_error err = { "" };
 	bool json = false;

@@ -27,7 +27,7 @@ struct options {
 	const char *argv0;
 	struct rank_restart restart;
 	struct rp_restore_opts pid; /* for cmd_opt_pid() */
-	char **command; /* borrowed from argv */
+	char **command;		    /* borrowed from argv */
 	bool no_agent, entered;
 };
 
@@ -147,9 +147,13 @@ static void take_restart_from_env(struct options *o)
 int cmd_rank(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { 0 } };
-	static const struct argp argp = { option_list, parse, "PROGRAM [ARG...]",
+	static const struct argp argp = { option_list,
+					  parse,
+					  "PROGRAM [ARG...]",
 					  "Run PROGRAM as one rank of an MPI job that can be checkpointed.",
-					  children, NULL, NULL };
+					  children,
+					  NULL,
+					  NULL };
 	struct options o = { 0 };
 	struct rp_error err = { "" };
 	int r;

@@ -79,7 +79,8 @@ static int add_app_env(const struct rank_launch *in, struct rp_str *s, struct rp
 {
 	static const char *const drop[] = { "LD_PRELOAD=", NULL }, *const none[] = { NULL };
 	const char *users = find_env(in->envp, "LD_PRELOAD=");
-	char *preload RP_AUTOFREE = rp_strf("LD_PRELOAD=%s%s%s", users ? users : "", users && *users ? ":" : "", in->stub);
+	char *preload RP_AUTOFREE =
+		rp_strf("LD_PRELOAD=%s%s%s", users ? users : "", users && *users ? ":" : "", in->stub);
 	char *extra[] = { preload, NULL }, *nothing[] = { NULL };
 	bool stub = in->program->is_dynamic;
 	char **env RP_AUTOFREE = edit_env(in->envp, stub ? drop : none, stub ? extra : nothing, &l->envc);
@@ -93,8 +94,8 @@ static int add_app_env(const struct rank_launch *in, struct rp_str *s, struct rp
 /* No preloads of the user in the lower half, and its threads leave rseq to the application's libc. */
 static int add_lower_env(const struct rank_launch *in, struct rp_str *s, struct rp_launch *l)
 {
-	static const char *const drop[] = { "LD_PRELOAD=", "LD_AUDIT=", "LD_DEBUG=", "LD_PROFILE=", "GLIBC_TUNABLES=",
-					    NULL };
+	static const char *const drop[] = { "LD_PRELOAD=", "LD_AUDIT=",	      "LD_DEBUG=",
+					    "LD_PROFILE=", "GLIBC_TUNABLES=", NULL };
 	char tunables[] = "GLIBC_TUNABLES=glibc.pthread.rseq=0";
 	char *extra[] = { tunables, NULL };
 	char **env RP_AUTOFREE = edit_env(in->envp, drop, extra, &l->lower_envc);

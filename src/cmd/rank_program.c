@@ -43,7 +43,8 @@ static int search(const char *name, char *out, size_t size, struct rp_error *err
 		struct stat st;
 
 		end = strchrnul(path, ':');
-		if (snprintf(out, size, "%.*s%s%s", (int)(end - path), path, end > path ? "/" : "", name) >= (int)size ||
+		if (snprintf(out, size, "%.*s%s%s", (int)(end - path), path, end > path ? "/" : "", name) >=
+			    (int)size ||
 		    stat(out, &st) || !S_ISREG(st.st_mode))
 			continue;
 		if (!access(out, X_OK))
@@ -119,8 +120,10 @@ static int check_needed(const struct rank_program *p, const char *needed, struct
 	if (strncmp(base, "libmpi.so", 9) && strncmp(base, "libmpich.so", 11))
 		return 0;
 	if (base != needed)
-		return rp_error(err, -ENOTSUP, "%s: is linked with %s by its path, so no other library can "
-				"stand in for it; link it with -lmpi", p->path, needed);
+		return rp_error(err, -ENOTSUP,
+				"%s: is linked with %s by its path, so no other library can "
+				"stand in for it; link it with -lmpi",
+				p->path, needed);
 	if (strcmp(base, "libmpi.so.40"))
 		return rp_error(err, -ENOTSUP, "%s: needs %s; only programs of Open MPI 4 (libmpi.so.40) are carried",
 				p->path, needed);
@@ -164,8 +167,8 @@ static int check_elf(struct rank_program *p, const uint8_t *map, size_t size, st
 			dyn = ph + i;
 	}
 	if (!p->is_dynamic && has_mpi_symbol(map, size, eh))
-		return rp_error(err, -ENOTSUP, "%s: the MPI library is linked statically; link it dynamically to carry it",
-				p->path);
+		return rp_error(err, -ENOTSUP,
+				"%s: the MPI library is linked statically; link it dynamically to carry it", p->path);
 	return dyn && p->is_dynamic ? check_dynamic(p, map, size, ph, eh->e_phnum, dyn, err) : 0;
 }
 

@@ -41,10 +41,13 @@ static int rank_entry(struct rp_restore *r, RpRankEntry **out, struct rp_error *
 		return rc;
 	rp_rank_identity(environ, &id);
 	if (e->version != 1 || e->arena_saved.len != sizeof(struct rp_arena_saved))
-		return rp_error(err, -EPROTONOSUPPORT, "the image of the rank was written by another version of Reprise");
+		return rp_error(err, -EPROTONOSUPPORT,
+				"the image of the rank was written by another version of Reprise");
 	if (e->world_size != (uint32_t)id.size || e->world_rank != (uint32_t)id.rank)
-		return rp_error(err, -EINVAL, "the snapshot is of rank %u of %u, this is rank %d of %d: a job restarts with as many "
-				"ranks as it had", e->world_rank, e->world_size, id.rank, id.size);
+		return rp_error(err, -EINVAL,
+				"the snapshot is of rank %u of %u, this is rank %d of %d: a job restarts with as many "
+				"ranks as it had",
+				e->world_rank, e->world_size, id.rank, id.size);
 	*out = e;
 	return 0;
 }
@@ -136,7 +139,8 @@ static int check_size(const struct rank_restart *in, struct rp_error *err)
 		ranks += *p == '\n';
 	if (ranks == id.size)
 		return 0;
-	rp_error(err, -EINVAL, "the snapshot is of %d rank%s, this job has %d: a job restarts with as many ranks as it had", ranks,
+	rp_error(err, -EINVAL,
+		 "the snapshot is of %d rank%s, this job has %d: a job restarts with as many ranks as it had", ranks,
 		 ranks == 1 ? "" : "s", id.size);
 	return id.rank == 0 ? -EINVAL : -ECANCELED;
 }
@@ -176,8 +180,12 @@ int rank_restart(const struct rank_restart *in)
 	pid_t pid;
 
 	s.in = in;
-	s.opts = (struct rp_restore_opts){ .attach = RP_ATTACH_INPLACE, .pid = in->pid, .keep_output = in->keep_output,
-					   .job = true, .fill = fill, .fill_arg = &s };
+	s.opts = (struct rp_restore_opts){ .attach = RP_ATTACH_INPLACE,
+					   .pid = in->pid,
+					   .keep_output = in->keep_output,
+					   .job = true,
+					   .fill = fill,
+					   .fill_arg = &s };
 	rc = check_size(in, &err);
 	if (rc == -ECANCELED)
 		return CMD_WRAP_FAILED;

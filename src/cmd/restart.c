@@ -41,14 +41,20 @@ enum { OPT_HOSTFILE = 256, OPT_PID, OPT_STDIN, OPT_ENV, OPT_INFO, OPT_SHOWME, OP
 
 static const struct argp_option option_list[] = {
 	{ "hostfile", OPT_HOSTFILE, "FILE", 0, "Hosts for the new job, instead of the recorded mapping", 0 },
-	{ "pid", OPT_PID, "exact|prefer|any", 0, "Process ids: as they were (default), where they are free, or new ones", 0 },
-	{ "stdin", OPT_STDIN, "FILE", 0, "Standard input of the job, behind what it had not read yet (default: /dev/null)", 0 },
+	{ "pid", OPT_PID, "exact|prefer|any", 0,
+	  "Process ids: as they were (default), where they are free, or new ones", 0 },
+	{ "stdin", OPT_STDIN, "FILE", 0,
+	  "Standard input of the job, behind what it had not read yet (default: /dev/null)", 0 },
 	{ "env", OPT_ENV, "NAME=VALUE", 0, "Set a variable of the launcher; may be repeated", 0 },
 	{ "keep-output", OPT_KEEP_OUTPUT, NULL, 0,
-	  "Leave files that were open for append and have grown since at their length (default: cut to their recorded size)", 0 },
+	  "Leave files that were open for append and have grown since at their length (default: cut to their recorded "
+	  "size)",
+	  0 },
 	{ "proxy", OPT_PROXY, NULL, 0,
-	  "Load nothing into the launcher: each rank comes back beside the process that the launcher started, which waits and passes "
-	  "signals and the exit status on", 0 },
+	  "Load nothing into the launcher: each rank comes back beside the process that the launcher started, which "
+	  "waits and passes "
+	  "signals and the exit status on",
+	  0 },
 	{ "info", OPT_INFO, NULL, 0, "Print how the recorded launcher line is understood, and start nothing", 0 },
 	{ "showme", OPT_SHOWME, NULL, 0, "Print the command that would be run, and start nothing", 0 },
 	{ "json", 'j', NULL, 0, "Print what --info or --showme print as JSON", 0 },
@@ -225,7 +231,8 @@ static int print_info(const struct rp_gen *gen, const struct rp_adapter *adapter
 
 static void print_quoted(const char *word)
 {
-	if (word[0] && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+:,./@%")]) {
+	if (word[0] &&
+	    !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+:,./@%")]) {
 		fputs(word, stdout);
 		return;
 	}
@@ -270,13 +277,18 @@ static int show_command(const struct rp_command *c, const char *cwd, bool json)
 }
 
 /* Fills the command. Strings of ro live in s and gen. */
-static int build(const struct options *o, const struct rp_store *s, const struct rp_gen *gen, const struct rp_adapter *adapter,
-		 struct rp_command *c, struct rp_error *err)
+static int build(const struct options *o, const struct rp_store *s, const struct rp_gen *gen,
+		 const struct rp_adapter *adapter, struct rp_command *c, struct rp_error *err)
 {
 	char self[PATH_MAX], piece[PATH_MAX], *generation RP_AUTOFREE = rp_strf("%s/%u", s->path, gen->seq);
 	char *dir RP_AUTOFREE = strdup(s->path), *slash = dir ? strrchr(dir, '/') : NULL;
-	struct rp_restart_options ro = { .generation = generation, .reprise = self, .pieces = piece, .pid_policy = o->pid,
-					 .hostfile = o->hostfile, .extra = o->extra, .proxy = o->proxy };
+	struct rp_restart_options ro = { .generation = generation,
+					 .reprise = self,
+					 .pieces = piece,
+					 .pid_policy = o->pid,
+					 .hostfile = o->hostfile,
+					 .extra = o->extra,
+					 .proxy = o->proxy };
 	int rc = rp_self_path(self, sizeof(self), err);
 
 	if (!generation || !slash)
@@ -313,8 +325,10 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 		return rc;
 	adapter = rp_adapter_by_name(gen->launcher);
 	if (!adapter)
-		rc = rp_error(err, -EINVAL, "%s/%u: its job was started without a launcher that Reprise knows; restart a rank with "
-			      "`reprise rank --restart`", s->path, gen->seq);
+		rc = rp_error(err, -EINVAL,
+			      "%s/%u: its job was started without a launcher that Reprise knows; restart a rank with "
+			      "`reprise rank --restart`",
+			      s->path, gen->seq);
 	if (!rc && o->info) {
 		*exit_code = print_info(gen, adapter, o->json);
 		goto out;
@@ -346,9 +360,15 @@ out:
 int cmd_restart(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { &snapshot_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = { option_list, parse, "[SNAPSHOT] [-- LAUNCHER-OPTION...]",
-					  "Restart a job from a snapshot: runs its launcher again, and every rank becomes what it was.",
-					  children, NULL, NULL };
+	static const struct argp argp = {
+		option_list,
+		parse,
+		"[SNAPSHOT] [-- LAUNCHER-OPTION...]",
+		"Restart a job from a snapshot: runs its launcher again, and every rank becomes what it was.",
+		children,
+		NULL,
+		NULL
+	};
 	struct options o = { .pid = "exact" };
 	struct rp_error err = { "" };
 	int exit_code = CMD_DONE, rc;

@@ -36,8 +36,8 @@ static int check_cpu(const struct rp_store *s, const struct rp_gen *gen, struct 
 	rp_strv_free(here);
 	if (!missing.len)
 		return 0;
-	return rp_error(err, -ENOTSUP, "%s/%u: its job ran on a CPU with %.150s, which this one lacks", s->path, gen->seq,
-			missing.text);
+	return rp_error(err, -ENOTSUP, "%s/%u: its job ran on a CPU with %.150s, which this one lacks", s->path,
+			gen->seq, missing.text);
 }
 
 static int check_library(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err)
@@ -47,8 +47,8 @@ static int check_library(const struct rp_store *s, const struct rp_gen *gen, str
 
 	if (rc || !gen->mpi_library[0] || rp_streq(here, gen->mpi_library))
 		return rc;
-	return rp_error(err, -EINVAL, "%s/%u was taken with %s; the MPI library here is %s", s->path, gen->seq, gen->mpi_library,
-			here[0] ? here : "not found");
+	return rp_error(err, -EINVAL, "%s/%u was taken with %s; the MPI library here is %s", s->path, gen->seq,
+			gen->mpi_library, here[0] ? here : "not found");
 }
 
 static void warn_of_system(const struct rp_gen *gen, const struct utsname *u)
@@ -62,12 +62,14 @@ static void warn_of_system(const struct rp_gen *gen, const struct utsname *u)
 		rp_warn("the checkpoint was taken with %s, here is %s", gen->libc, libc);
 }
 
-static int check_system(const struct rp_store *s, const struct rp_gen *gen, const struct utsname *u, struct rp_error *err)
+static int check_system(const struct rp_store *s, const struct rp_gen *gen, const struct utsname *u,
+			struct rp_error *err)
 {
 	int rc;
 
 	if (gen->machine[0] && !rp_streq(gen->machine, u->machine))
-		return rp_error(err, -EINVAL, "%s/%u was taken on %s; this is %s", s->path, gen->seq, gen->machine, u->machine);
+		return rp_error(err, -EINVAL, "%s/%u was taken on %s; this is %s", s->path, gen->seq, gen->machine,
+				u->machine);
 	rc = check_cpu(s, gen, err);
 	if (!rc)
 		rc = check_library(s, gen, err);
@@ -97,7 +99,10 @@ static int check_sizes(const struct rp_gen_rank *rank, const char *path, struct 
 /* What the rank itself will check first, here already: one line instead of one per rank and the launcher's own. */
 static int check_image(const struct rp_gen_rank *rank, const char *path, struct rp_error *err)
 {
-	const struct rp_restore_opts opts = { .images_dir = path, .attach = RP_ATTACH_INPLACE, .job = true, .only_check = true,
+	const struct rp_restore_opts opts = { .images_dir = path,
+					      .attach = RP_ATTACH_INPLACE,
+					      .job = true,
+					      .only_check = true,
 					      .boot_path = "reprise-boot" };
 	struct rp_restore *r;
 	int rc = rp_restore_new(&r, &opts, err);

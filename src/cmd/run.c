@@ -75,10 +75,12 @@ static int prepare(const struct options *o, struct rp_command *c, struct rp_erro
 		return rc;
 	rc = rp_adapter_resolve(o->command[0], exe, sizeof(exe));
 	if (rc)
-		return rp_error(err, rc, "%s: %s", o->command[0], rc == -ENOENT ? "command not found" : "not executable");
+		return rp_error(err, rc, "%s: %s", o->command[0],
+				rc == -ENOENT ? "command not found" : "not executable");
 	adapter = rp_adapter_of_exe(exe);
 	if (!adapter)
-		return rp_error(err, -EINVAL, "%s (%s) is no launcher that Reprise knows; start its ranks through `reprise rank`",
+		return rp_error(err, -EINVAL,
+				"%s (%s) is no launcher that Reprise knows; start its ranks through `reprise rank`",
 				o->command[0], exe);
 	for (size_t i = 0; o->command[i]; i++)
 		rp_command_arg(c, o->command[i]);
@@ -93,9 +95,16 @@ static int prepare(const struct options *o, struct rp_command *c, struct rp_erro
 int cmd_run(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { 0 } };
-	static const struct argp argp = { option_list, parse, "LAUNCHER [ARG...]",
-					  "Run an MPI job that can be checkpointed: LAUNCHER is mpirun or mpiexec with its usual "
-					  "arguments.", children, NULL, NULL };
+	static const struct argp argp = {
+		option_list,
+		parse,
+		"LAUNCHER [ARG...]",
+		"Run an MPI job that can be checkpointed: LAUNCHER is mpirun or mpiexec with its usual "
+		"arguments.",
+		children,
+		NULL,
+		NULL
+	};
 	struct options o = { 0 };
 	struct rp_command c = { 0 };
 	struct rp_error err = { "" };
@@ -106,5 +115,8 @@ int cmd_run(int argc, char **argv)
 	if (!rc)
 		rc = rp_command_exec(&c, &err);
 	rp_command_done(&c);
-	return cmd_fail_error(rc == -ENOENT ? CMD_WRAP_NOT_FOUND : rc == -EACCES ? CMD_WRAP_CANNOT_EXEC : CMD_WRAP_FAILED, &err);
+	return cmd_fail_error(rc == -ENOENT   ? CMD_WRAP_NOT_FOUND
+			      : rc == -EACCES ? CMD_WRAP_CANNOT_EXEC
+					      : CMD_WRAP_FAILED,
+			      &err);
 }

@@ -48,27 +48,31 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp_option option_list[] = {
-	{ "json", 'j', NULL, 0, "Print JSON", 0 },
-	{ 0 }
-};
+static const struct argp_option option_list[] = { { "json", 'j', NULL, 0, "Print JSON", 0 }, { 0 } };
 static const struct argp_child children[] = { CMD_COMMON, { 0 } };
-static const struct argp argp = {
-	option_list, parse_option, "DIR|FILE",
-	"Print the images of a directory, or one image file.\v"
-	"Reads what Reprise and CRIU write. Prints everything that can be read; the exit code is 1 when a file could not.",
-	children, NULL, NULL
-};
+static const struct argp argp = { option_list,
+				  parse_option,
+				  "DIR|FILE",
+				  "Print the images of a directory, or one image file.\v"
+				  "Reads what Reprise and CRIU write. Prints everything that can be read; the exit "
+				  "code is 1 when a file could not.",
+				  children,
+				  NULL,
+				  NULL };
 
 /* Fields that people read in hexadecimal: addresses, masks and flags. */
 static bool is_hex(const char *name)
 {
-	static const char *const ends[] = { "addr", "flags", "_base", "sigset", "sigset_extended", "mask", "rla", "_pointer",
-					    "_data", "_code", "_stack", "_brk", "_start", "_end", "ptr" };
-	static const char *const whole[] = { "start", "end", "vaddr", "sigaction", "restorer", "ip", "sp", "bp", "ax", "bx",
-					     "cx", "dx", "si", "di", "orig_ax", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-					     "r15", "madv", "status", "prot", "dev", "rdev", "mode", "events", "signature",
-					     "mm_saved_auxv", "xstate_bv", "ss_sp", "handle", "gadgets", "s_dev", "seals" };
+	static const char *const ends[] = { "addr",   "flags", "_base",	   "sigset", "sigset_extended",
+					    "mask",   "rla",   "_pointer", "_data",  "_code",
+					    "_stack", "_brk",  "_start",   "_end",   "ptr" };
+	static const char *const whole[] = {
+		"start",     "end",   "vaddr",	"sigaction", "restorer", "ip",	   "sp",	"bp",
+		"ax",	     "bx",    "cx",	"dx",	     "si",	 "di",	   "orig_ax",	"r8",
+		"r9",	     "r10",   "r11",	"r12",	     "r13",	 "r14",	   "r15",	"madv",
+		"status",    "prot",  "dev",	"rdev",	     "mode",	 "events", "signature", "mm_saved_auxv",
+		"xstate_bv", "ss_sp", "handle", "gadgets",   "s_dev",	 "seals"
+	};
 	size_t i;
 
 	for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
@@ -83,8 +87,8 @@ static bool is_hex(const char *name)
 static void print_scalar(const char *name, struct json_object *v)
 {
 	if (json_object_is_type(v, json_type_int) && is_hex(name))
-		printf("%#" PRIx64, json_object_get_uint64(v) ? json_object_get_uint64(v)
-							      : (uint64_t)json_object_get_int64(v));
+		printf("%#" PRIx64,
+		       json_object_get_uint64(v) ? json_object_get_uint64(v) : (uint64_t)json_object_get_int64(v));
 	else if (json_object_is_type(v, json_type_string))
 		fputs(json_object_to_json_string_ext(v, JSON_C_TO_STRING_NOSLASHESCAPE), stdout);
 	else
@@ -120,7 +124,8 @@ static void print_array(const char *name, struct json_object *array, int depth)
 
 static void print_tree(struct json_object *o, int depth)
 {
-	json_object_object_foreach(o, name, v) {
+	json_object_object_foreach(o, name, v)
+	{
 		if (json_object_is_type(v, json_type_array)) {
 			print_array(name, v, depth);
 		} else if (json_object_is_type(v, json_type_object)) {
@@ -158,7 +163,8 @@ static int guess_type(int dir_fd, const char *name, enum rp_img *type, struct rp
 		r = rp_read_all(fd, magic, sizeof(magic));
 	if (r < 0 && r != -ENODATA)
 		return rp_error(err, r, "%s: %s", name, strerror(-r));
-	*type = rp_img_by_magic(magic[0] == RP_IMG_COMMON_MAGIC || magic[0] == RP_IMG_SERVICE_MAGIC ? magic[1] : magic[0]);
+	*type = rp_img_by_magic(magic[0] == RP_IMG_COMMON_MAGIC || magic[0] == RP_IMG_SERVICE_MAGIC ? magic[1]
+												    : magic[0]);
 	return *type == RP_IMG_COUNT ? rp_error(err, -EBADMSG, "%s: not an image (magic)", name) : 0;
 }
 
@@ -234,8 +240,7 @@ static int show_one(struct rp_image *im, const char *name, const struct options 
 	if (json_object_object_get(file, "entries"))
 		print_file(file);
 	else
-		printf("%s (%" PRId64 " bytes)\n", name,
-		       json_object_get_int64(json_object_object_get(file, "bytes")));
+		printf("%s (%" PRId64 " bytes)\n", name, json_object_get_int64(json_object_object_get(file, "bytes")));
 	json_object_put(file);
 	return CMD_DONE;
 }

@@ -35,7 +35,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 const struct argp snapshot_argp = { option_list, parse, NULL, NULL, NULL, NULL, NULL };
 
-int snapshot_find(const struct snapshot_options *o, struct rp_store **store, const struct rp_gen **gen, struct rp_error *err)
+int snapshot_find(const struct snapshot_options *o, struct rp_store **store, const struct rp_gen **gen,
+		  struct rp_error *err)
 {
 	char *standard RP_AUTOFREE = rp_store_default_dir();
 

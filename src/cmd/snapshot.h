@@ -18,6 +18,7 @@ struct snapshot_options {
 extern const struct argp snapshot_argp;
 
 /* Finds it; see rp_store_find(). */
-int snapshot_find(const struct snapshot_options *o, struct rp_store **store, const struct rp_gen **gen, struct rp_error *err);
+int snapshot_find(const struct snapshot_options *o, struct rp_store **store, const struct rp_gen **gen,
+		  struct rp_error *err);
 
 #endif

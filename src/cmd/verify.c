@@ -56,9 +56,12 @@ static void print_json(const struct rp_store *s, const struct rp_gen *g, const s
 int cmd_verify(int argc, char **argv)
 {
 	static const struct argp_child children[] = { CMD_COMMON, { &snapshot_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = { option_list, parse, "[SNAPSHOT]",
-					  "Read every file of a snapshot against the sizes and checksums of its manifest.", children,
-					  NULL, NULL };
+	static const struct argp argp = {
+		option_list,  parse,
+		"[SNAPSHOT]", "Read every file of a snapshot against the sizes and checksums of its manifest.",
+		children,     NULL,
+		NULL
+	};
 	struct options o = { 0 };
 	struct rp_error err = { "" };
 	const struct rp_gen *gen;

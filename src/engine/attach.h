@@ -24,8 +24,7 @@ struct rp_waiting {
  * sibling: child of our parent. Waits for up to RP_ATTACH_RETRY_MS when a zombie holds the pid. *out_pidfd is set in the
  * caller (close-on-exec). Returns 0 in the copy, its pid in the caller, -EEXIST when another process holds the pid (err
  * names it), or -errno. */
-pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, const struct rp_waiting *w,
-		      struct rp_error *err);
+pid_t rp_attach_clone(pid_t want, bool sibling, int *out_pidfd, const struct rp_waiting *w, struct rp_error *err);
 
 /* Is every id of ids[count] free? Waits for zombies as above. Returns 0,
  * -EEXIST with the holder in err. A check only: the clone that takes the id can still fail. */

@@ -140,8 +140,8 @@ static int refuse_child(struct rp_dump *d, struct rp_task *t, int child)
 	}
 	if (state == 'Z')
 		return rp_error(&d->err, -ENOTSUP,
-				"pid %d has a zombie child, %d (%s): it has to wait for it before it can be dumped", t->pid,
-				child, comm);
+				"pid %d has a zombie child, %d (%s): it has to wait for it before it can be dumped",
+				t->pid, child, comm);
 	return rp_error(&d->err, -ENOTSUP, "pid %d has a child, %d (%s): process trees cannot be carried yet", t->pid,
 			child, comm);
 }
@@ -313,7 +313,8 @@ static int make_child(struct rp_dump *d, struct rp_task *t, struct rp_pages *pag
 		return ret;
 	ret = rp_tracee_snapshot(t->tracee, t->threads[0].tracee, child, &why);
 	if (ret < 0) {
-		rp_info("pid %d: no copy-on-write child (%s): it stands still while its memory is copied", t->pid, why.text);
+		rp_info("pid %d: no copy-on-write child (%s): it stands still while its memory is copied", t->pid,
+			why.text);
 		*child = -1;
 	}
 	/* Whatever came of it, the thread goes back to its own registers; a process that died says so here. */

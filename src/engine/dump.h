@@ -56,11 +56,11 @@ struct rp_dump_rank {
 
 struct rp_dump_opts {
 	int pid;
-	int dir_fd;		      /* images directory, borrowed */
+	int dir_fd; /* images directory, borrowed */
 	enum rp_dump_after after;
-	unsigned page_workers;	      /* threads that copy pages; 0: as many as CPUs, at most 4 */
-	bool no_cow;		      /* never use a copy-on-write child: pages are copied while the process stands still */
-	bool no_sync;		      /* the caller makes the files durable itself */
+	unsigned page_workers; /* threads that copy pages; 0: as many as CPUs, at most 4 */
+	bool no_cow;	       /* never use a copy-on-write child: pages are copied while the process stands still */
+	bool no_sync;	       /* the caller makes the files durable itself */
 	const struct rp_dump_rank *rank; /* NULL: a plain process */
 	/* Called right after the process was let go (it runs, pages may still be copied). May be NULL. */
 	void (*released)(void *arg);
@@ -81,12 +81,13 @@ struct rp_dump {
 	const struct rp_dump_opts *opts;
 	struct rp_error err;
 	struct rp_writer *writer; /* of the images directory */
-	uint32_t next_pages_id; /* of pages-N.img (process memory, shared objects, memfds): take it and add one; 1 is the process's */
+	uint32_t
+		next_pages_id; /* of pages-N.img (process memory, shared objects, memfds): take it and add one; 1 is the process's */
 	struct rp_task *task; /* the tree: one member today */
 	size_t ntasks;
 	FileEntry **files; /* files.img, in order of id */
 	size_t nfiles, files_room;
-	uint32_t next_id; /* of files: one number space for descriptors, mapped files, exe, cwd, root */
+	uint32_t next_id;     /* of files: one number space for descriptors, mapped files, exe, cwd, root */
 	void *kind_state[32]; /* private to descriptor kinds: [fd_type], memory of rp_dump_alloc() */
 	struct rp_arena_chunk *chunks;
 	struct rp_dump_stats stats;

@@ -110,13 +110,20 @@ static void read_owner(struct rp_fd *f)
 static const char *word_for(const struct rp_fd *f)
 {
 	switch (f->st.st_mode & S_IFMT) {
-	case S_IFSOCK: return "a socket";
-	case S_IFCHR: return "a character device";
-	case S_IFBLK: return "a block device";
-	case S_IFIFO: return "a pipe";
-	case S_IFDIR: return "a directory";
-	case S_IFREG: return "a file";
-	default: return "a descriptor";
+	case S_IFSOCK:
+		return "a socket";
+	case S_IFCHR:
+		return "a character device";
+	case S_IFBLK:
+		return "a block device";
+	case S_IFIFO:
+		return "a pipe";
+	case S_IFDIR:
+		return "a directory";
+	case S_IFREG:
+		return "a file";
+	default:
+		return "a descriptor";
 	}
 }
 
@@ -136,8 +143,8 @@ static int describe(struct rp_dump *d, struct rp_fd *f, FileEntry **out)
 	int ret;
 
 	if (!k)
-		return rp_error(&d->err, -ENOTSUP, "%s, %s, cannot be carried; the process has to close it first", f->link,
-				word_for(f));
+		return rp_error(&d->err, -ENOTSUP, "%s, %s, cannot be carried; the process has to close it first",
+				f->link, word_for(f));
 	if (!k->fd_dump)
 		return rp_error(&d->err, -ENOTSUP, "%s (%s) cannot be dumped", f->link, k->name);
 	e = rp_dump_alloc(d, sizeof(*e));
@@ -263,8 +270,9 @@ static int dump_one(struct rp_dump *d, struct rp_task *t, int pidfd, int number)
 		if (ret == 0)
 			ret = describe(d, f, &e);
 	}
-	s->seen.items[at] = (struct description){ .lfd = f->lfd, .fd = number, .id = f->id, .dev = f->st.st_dev,
-						  .ino = f->st.st_ino, .entry = e };
+	s->seen.items[at] = (struct description){
+		.lfd = f->lfd, .fd = number, .id = f->id, .dev = f->st.st_dev, .ino = f->st.st_ino, .entry = e
+	};
 	return ret < 0 ? ret : add_fdinfo(d, t, f, e);
 }
 
@@ -360,8 +368,13 @@ int rp_dump_file(struct rp_dump *d, struct rp_task *t, int lfd, const char *name
 	o = RP_ARRAY_PUSH(&s->seen);
 	if (!o)
 		return rp_error(&d->err, -ENOMEM, "out of memory");
-	*o = (struct description){ .lfd = -1, .fd = -1, .id = f->id, .dev = f->st.st_dev, .ino = f->st.st_ino,
-				   .flags = flags, .name = rp_dump_strdup(d, name) };
+	*o = (struct description){ .lfd = -1,
+				   .fd = -1,
+				   .id = f->id,
+				   .dev = f->st.st_dev,
+				   .ino = f->st.st_ino,
+				   .flags = flags,
+				   .name = rp_dump_strdup(d, name) };
 	ret = describe(d, f, &e);
 	*out_id = f->id;
 	return ret;

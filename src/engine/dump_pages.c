@@ -36,19 +36,19 @@ struct page_region {
 #define PAGE_IS_GUARD (1UL << 8)
 
 #define PAGE 4096UL
-#define PROCESS_PAGES 1 /* number of the pages file; shared objects and memfds count on from there */
+#define PROCESS_PAGES 1	    /* number of the pages file; shared objects and memfds count on from there */
 #define CHUNK (256UL << 10) /* copied by one system call: fits a second-level cache while zeros are looked for */
 #define SCAN_REGIONS 1024
 #define MAX_WORKERS 4
 #define ZERO_WORTH_CUTTING (1UL << 20)
-#define COW_MIN (2UL << 20) /* less is copied as fast as a child is made */
+#define COW_MIN (2UL << 20)				  /* less is copied as fast as a child is made */
 #define HELD_FLAGS (RP_VMF(DC) | RP_VMF(WF) | RP_VMF(HT)) /* not in a child, or not for sure (huge pages may run out) */
 
 /* A run of pages that is copied to a place of the pages file. */
 struct run {
 	uint64_t vaddr, len;
 	uint64_t off;
-	bool unreadable; /* no PROT_READ: through /proc/PID/mem, which may read it all the same */
+	bool unreadable;  /* no PROT_READ: through /proc/PID/mem, which may read it all the same */
 	const char *held; /* copied already, by rp_pages_hold(); NULL: from the process */
 };
 
@@ -80,11 +80,11 @@ struct rp_pages {
 		struct held *items;
 		size_t count, room;
 	} held;
-	bool holds; /* rp_pages_hold() was called: its mappings are not scanned again */
+	bool holds;	   /* rp_pages_hold() was called: its mappings are not scanned again */
 	uint32_t id;	   /* of the pages file */
 	uint64_t reserved; /* bytes of it */
 	uint64_t total;	   /* bytes chosen */
-	int fd; /* borrowed */
+	int fd;		   /* borrowed */
 	char *map;
 	uint64_t map_len;
 	uint8_t *zero; /* one byte per chosen page: it is all zeros */
@@ -172,8 +172,9 @@ static int add_run(struct rp_pages *p, const struct rp_map *m, uint64_t start, u
 		last = RP_ARRAY_PUSH(&p->runs);
 		if (!last)
 			return rp_error(&p->d->err, -ENOMEM, "out of memory");
-		*last = (struct run){ .vaddr = start, .len = end - start, .off = p->total, .unreadable = unreadable,
-				      .held = held };
+		*last = (struct run){
+			.vaddr = start, .len = end - start, .off = p->total, .unreadable = unreadable, .held = held
+		};
 	}
 	p->total += end - start;
 	return 0;
@@ -185,8 +186,13 @@ static int hold_run(struct rp_pages *p, uint64_t start, uint64_t end);
 static int scan_map(struct rp_pages *p, int pagemap, const struct rp_map *m, struct page_region *vec, bool hold)
 {
 	struct pm_scan_arg arg = {
-		.size = sizeof(arg), .start = m->start, .end = m->end, .vec = (uintptr_t)vec, .vec_len = SCAN_REGIONS,
-		.category_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO, .category_inverted = PAGE_IS_FILE | PAGE_IS_PFNZERO,
+		.size = sizeof(arg),
+		.start = m->start,
+		.end = m->end,
+		.vec = (uintptr_t)vec,
+		.vec_len = SCAN_REGIONS,
+		.category_mask = PAGE_IS_FILE | PAGE_IS_PFNZERO,
+		.category_inverted = PAGE_IS_FILE | PAGE_IS_PFNZERO,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_GUARD,
 	};
@@ -200,13 +206,16 @@ static int scan_map(struct rp_pages *p, int pagemap, const struct rp_map *m, str
 			continue;
 		}
 		if (n < 0)
-			return rp_error(&p->d->err, -errno, "cannot scan the pages of %#lx: %s", (unsigned long)m->start,
-					strerror(errno));
+			return rp_error(&p->d->err, -errno, "cannot scan the pages of %#lx: %s",
+					(unsigned long)m->start, strerror(errno));
 		for (int i = 0; i < n; i++) {
 			if (vec[i].categories & PAGE_IS_GUARD)
-				return rp_error(&p->d->err, -ENOTSUP, "the guard pages at %#lx (MADV_GUARD_INSTALL) cannot "
-						"be carried", (unsigned long)vec[i].start);
-			ret = hold ? hold_run(p, vec[i].start, vec[i].end) : add_run(p, m, vec[i].start, vec[i].end, NULL);
+				return rp_error(&p->d->err, -ENOTSUP,
+						"the guard pages at %#lx (MADV_GUARD_INSTALL) cannot "
+						"be carried",
+						(unsigned long)vec[i].start);
+			ret = hold ? hold_run(p, vec[i].start, vec[i].end)
+				   : add_run(p, m, vec[i].start, vec[i].end, NULL);
 			if (ret < 0)
 				return ret;
 		}
@@ -273,15 +282,17 @@ static int hold_run(struct rp_pages *p, uint64_t start, uint64_t end)
 		ret = mem < 0 ? -errno : rp_pread_all(mem, h->copy, h->len, (off_t)start);
 	}
 	return ret < 0 ? rp_error(&p->d->err, ret, "cannot read the memory at %#lx: %s", (unsigned long)start,
-				  strerror(-ret)) : 0;
+				  strerror(-ret))
+		       : 0;
 }
 
 static int add_held(struct rp_pages *p, const struct rp_map *m)
 {
 	for (size_t i = 0; i < p->held.count; i++) {
 		const struct held *h = &p->held.items[i];
-		int ret = h->vaddr >= m->start && h->vaddr < m->end ?
-				  add_run(p, m, h->vaddr, h->vaddr + h->len, h->copy) : 0;
+		int ret = h->vaddr >= m->start && h->vaddr < m->end
+				  ? add_run(p, m, h->vaddr, h->vaddr + h->len, h->copy)
+				  : 0;
 
 		if (ret < 0)
 			return ret;
@@ -303,8 +314,8 @@ static int scan_maps(struct rp_pages *p, int pagemap, bool hold, struct page_reg
 		if (!hold && p->holds && m->vmflags & HELD_FLAGS)
 			ret = add_held(p, m);
 		else if (m->save_all)
-			ret = hold ? hold_run(p, m->start, m->start + m->save_len) :
-				     add_run(p, m, m->start, m->start + m->save_len, NULL);
+			ret = hold ? hold_run(p, m->start, m->start + m->save_len)
+				   : add_run(p, m, m->start, m->start + m->save_len, NULL);
 		else
 			ret = scan_map(p, pagemap, m, vec, hold);
 	}

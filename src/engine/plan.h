@@ -50,7 +50,8 @@ size_t rp_planner_count(const struct rp_planner *p, enum rp_plan_part part);
 int64_t rp_planner_bytes(struct rp_planner *p, const void *data, size_t len, size_t align);
 
 /* Shorthand for rows of RP_PART_FDOPS. Returns 0 or -ENOMEM. */
-int rp_planner_fdop(struct rp_planner *p, int fd, enum rp_plan_fdop_type op, uint64_t arg, uint64_t arg2, uint64_t arg3);
+int rp_planner_fdop(struct rp_planner *p, int fd, enum rp_plan_fdop_type op, uint64_t arg, uint64_t arg2,
+		    uint64_t arg3);
 
 /* Chooses head->hole_start: a page-aligned range of len bytes below task_size that no vma of the plan touches (a gap of
  * one page stays on each side) and, with RP_PLAN_RANK, outside the lower half. -ENOMEM: no such gap. */

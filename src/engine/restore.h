@@ -47,9 +47,9 @@ struct rp_restore_opts {
 	enum rp_pid_policy pid;
 	enum rp_stdio stdio; /* default: inherit for RP_ATTACH_INPLACE and ranks, else image */
 	enum rp_file_validation validation;
-	bool keep_output;    /* leave files that have grown at their length */
-	bool job;	     /* a process of a job: rules of the job's files and launcher (design.md) */
-	bool only_check;     /* nobody becomes it here: what the caller would have to provide is not asked for */
+	bool keep_output; /* leave files that have grown at their length */
+	bool job;	  /* a process of a job: rules of the job's files and launcher (design.md) */
+	bool only_check;  /* nobody becomes it here: what the caller would have to provide is not asked for */
 	char *const *exec_cmd;
 	const char *pidfile;
 	struct rp_inherit *inherit;
@@ -73,17 +73,17 @@ struct rp_restore {
 	size_t nfiles;
 	struct rp_rtask *tasks;
 	size_t ntasks;
-	int *inherited;	   /* per file: the caller's descriptor that stands in for it, -1: opened anew */
+	int *inherited;		 /* per file: the caller's descriptor that stands in for it, -1: opened anew */
 	struct rp_planner *plan; /* from stage prepare on */
-	int plan_fd;	   /* memfd of the plan */
-	int exec_fd;	   /* the restorer (or bootstrap), opened */
-	int fd_base;	   /* service descriptors have numbers from here: above every descriptor of the image */
-	int status_fd;	   /* where this process reports failure and the restorer success; -1: nobody listens */
-	int caller_std[3]; /* descriptors 0-2 as the caller had them, as stashed duplicates; -1: closed */
-	bool rank;	   /* fill beside a live lower half */
-	bool pid_any;	   /* ids of the image are not available: new ones (RP_PLAN_PID_ANY) */
-	struct opened *opened; /* private to restore.c */
-	void *kind_state[32]; /* private to descriptor kinds: [fd_type], memory of rp_restore_alloc() */
+	int plan_fd;		 /* memfd of the plan */
+	int exec_fd;		 /* the restorer (or bootstrap), opened */
+	int fd_base;		 /* service descriptors have numbers from here: above every descriptor of the image */
+	int status_fd;		 /* where this process reports failure and the restorer success; -1: nobody listens */
+	int caller_std[3];	 /* descriptors 0-2 as the caller had them, as stashed duplicates; -1: closed */
+	bool rank;		 /* fill beside a live lower half */
+	bool pid_any;		 /* ids of the image are not available: new ones (RP_PLAN_PID_ANY) */
+	struct opened *opened;	 /* private to restore.c */
+	void *kind_state[32];	 /* private to descriptor kinds: [fd_type], memory of rp_restore_alloc() */
 };
 
 /* Reads and checks. On success *out is the caller's; on failure err has the line. opts is borrowed until free. */

@@ -133,8 +133,9 @@ static int read_task(struct rp_restore *r, struct rp_rtask *t)
 	if (!rc && rp_image_has(r->image, RP_IMG_TASK, pid))
 		rc = rp_image_one(r->image, RP_IMG_TASK, pid, &t->extra, &r->err);
 	if (!rc && t->extra && t->extra->version != 1)
-		rc = rp_error(&r->err, -EPROTONOSUPPORT, "reprise-task-%u.img: version %u was written by another version of Reprise",
-			      pid, t->extra->version);
+		rc = rp_error(&r->err, -EPROTONOSUPPORT,
+			      "reprise-task-%u.img: version %u was written by another version of Reprise", pid,
+			      t->extra->version);
 	if (!rc)
 		rc = rp_image_pagemap(r->image, RP_IMG_PAGEMAP, pid, &t->runs, &t->nruns, &t->pages_id, &r->err);
 	return rc ? rc : read_fds(r, t);

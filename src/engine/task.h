@@ -30,12 +30,12 @@ struct rp_rtask {
 	size_t nthreads;
 	CoreEntry *core; /* = threads[0].core */
 	MmEntry *mm;
-	FsEntry *fs;		 /* NULL: keep cwd, root and umask of the restorer */
+	FsEntry *fs;		       /* NULL: keep cwd, root and umask of the restorer */
 	const struct rp_img_run *runs; /* pagemap of private memory, ascending, checked by the reader */
 	size_t nruns;
-	uint32_t pages_id;	 /* pages-<id>.img */
-	int pages_fd;		 /* service descriptor of that file, -1 when there is none */
-	FdinfoEntry **fds;	 /* descriptors, sorted by number */
+	uint32_t pages_id; /* pages-<id>.img */
+	int pages_fd;	   /* service descriptor of that file, -1 when there is none */
+	FdinfoEntry **fds; /* descriptors, sorted by number */
 	size_t nfds;
 	RpTaskEntry *extra;	 /* what CRIU's format has no field for; NULL: not there (an image of CRIU's) */
 	struct rp_planner *plan; /* only during and after the stage "prepare" */
@@ -55,10 +55,10 @@ struct rp_dthread {
 };
 
 enum rp_map_what {
-	RP_MAP_ANON,	 /* private anonymous, heap and stacks included */
-	RP_MAP_FILE,	 /* private or shared mapping of a file (memfd and hugetlbfs files included) */
-	RP_MAP_SHM,	 /* MAP_SHARED | MAP_ANONYMOUS */
-	RP_MAP_VVAR,	 /* kernel's pages: recorded, never filled */
+	RP_MAP_ANON, /* private anonymous, heap and stacks included */
+	RP_MAP_FILE, /* private or shared mapping of a file (memfd and hugetlbfs files included) */
+	RP_MAP_SHM,  /* MAP_SHARED | MAP_ANONYMOUS */
+	RP_MAP_VVAR, /* kernel's pages: recorded, never filled */
 	RP_MAP_VDSO,
 	RP_MAP_VSYSCALL,
 };
@@ -72,13 +72,13 @@ struct rp_map {
 	enum rp_map_what what;
 	uint32_t dev_major, dev_minor;
 	uint64_t ino;
-	uint64_t page_size;   /* KernelPageSize */
-	uint64_t vmflags;     /* bit per RP_VMF_* */
-	uint32_t file_id;     /* RP_MAP_FILE: in files.img; RP_MAP_SHM: id of the object */
-	uint64_t dirty;	      /* bytes that are not the file's: private pages in memory or swap, as of stage collect */
-	uint64_t save_len;    /* save_all: bytes that can be read, up to the end of the file */
-	bool save_all;	      /* a deleted or replaced file: pages are saved whole and it becomes anonymous */
-	const char *path;     /* as /proc/PID/maps has it, "" for none */
+	uint64_t page_size; /* KernelPageSize */
+	uint64_t vmflags;   /* bit per RP_VMF_* */
+	uint32_t file_id;   /* RP_MAP_FILE: in files.img; RP_MAP_SHM: id of the object */
+	uint64_t dirty;	    /* bytes that are not the file's: private pages in memory or swap, as of stage collect */
+	uint64_t save_len;  /* save_all: bytes that can be read, up to the end of the file */
+	bool save_all;	    /* a deleted or replaced file: pages are saved whole and it becomes anonymous */
+	const char *path;   /* as /proc/PID/maps has it, "" for none */
 	VmaEntry *entry;
 	RpVmaExtra *extra; /* NULL: nothing to say */
 };
@@ -98,9 +98,9 @@ struct rp_task {
 	TaskKobjIdsEntry *ids;
 	FdinfoEntry **fds;
 	size_t nfds;
-	RpTaskEntry *extra;	       /* what CRIU's format has no field for */
-	const struct rp_arena *arena;  /* rank: copy of its header, NULL: a plain process */
-	int proc_fd;		       /* /proc/PID */
+	RpTaskEntry *extra;	      /* what CRIU's format has no field for */
+	const struct rp_arena *arena; /* rank: copy of its header, NULL: a plain process */
+	int proc_fd;		      /* /proc/PID */
 };
 
 #endif

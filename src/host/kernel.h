@@ -22,8 +22,8 @@ struct rp_kernel {
 	bool userfaultfd_wp_async;
 	bool cap_checkpoint_restore; /* effective (or CAP_SYS_ADMIN, which implies it) */
 	bool cap_sys_admin, cap_sys_resource, cap_sys_ptrace;
-	uint32_t xsave_size;	 /* of the features that are enabled in user mode, standard format */
-	uint64_t xfeatures;	 /* XCR0 */
+	uint32_t xsave_size; /* of the features that are enabled in user mode, standard format */
+	uint64_t xfeatures;  /* XCR0 */
 	int pid_max;
 };
 

@@ -91,7 +91,10 @@ static const struct {
 	int base;
 	size_t off;
 } numbers[] = {
-#define FIELD(name, type, base, member) { name, type, base, offsetof(struct rp_proc_status, member) }
+#define FIELD(name, type, base, member) \
+	{ \
+		name, type, base, offsetof(struct rp_proc_status, member) \
+	}
 	FIELD("Umask", U32, 8, umask),
 	FIELD("Tgid", I32, 10, tgid),
 	FIELD("Pid", I32, 10, pid),
@@ -205,7 +208,7 @@ int rp_proc_stat_parse(const char *text, struct rp_proc_stat *out, struct rp_err
 		char *end;
 
 		v[i] = *(text + strspn(text, " ")) == '-' ? (uint64_t)strtoll(text, &end, 10)
-							   : strtoull(text, &end, 10);
+							  : strtoull(text, &end, 10);
 		if (end == text)
 			return rp_error(err, -EINVAL, "stat: only %d fields", i - 1);
 		text = end;

@@ -46,7 +46,7 @@ struct rp_proc_stat {
 	uint32_t flags; /* PF_* */
 	int32_t priority, nice;
 	uint32_t threads;
-	uint64_t starttime; /* clock ticks since boot */
+	uint64_t starttime;			    /* clock ticks since boot */
 	uint64_t start_code, end_code, start_stack; /* 0 without permission to trace */
 	uint32_t exit_signal, rt_priority, policy;
 	uint64_t start_data, end_data, start_brk, arg_start, arg_end, env_start, env_end;

@@ -18,12 +18,14 @@ static void test_status_text(void **state)
 {
 	struct rp_proc_status s;
 
-	assert_int_equal(rp_proc_status_parse("Name:\ta (b) c\nUmask:\t0027\nState:\tt (tracing stop)\nTgid:\t7\nPid:\t8\n"
+	assert_int_equal(rp_proc_status_parse("Name:\ta (b) c\nUmask:\t0027\nState:\tt (tracing "
+					      "stop)\nTgid:\t7\nPid:\t8\n"
 					      "PPid:\t1\nTracerPid:\t99\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
 					      "Groups:\t10 20 4294967294 \nNSpid:\t8\t3\nThreads:\t5\n"
 					      "SigBlk:\t8000000000000001\nCapEff:\t000001ffffffffff\nNoNewPrivs:\t1\n"
 					      "Seccomp:\t2\nVmRSS:\t  12 kB\n",
-					      &s, NULL), 0);
+					      &s, NULL),
+			 0);
 	assert_string_equal(s.name, "a (b) c");
 	assert_int_equal(s.umask, 027);
 	assert_int_equal(s.state, 't');

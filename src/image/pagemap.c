@@ -63,8 +63,8 @@ int rp_image_pagemap(struct rp_image *im, enum rp_img type, uint64_t id, const s
 	if (!list)
 		return rp_error(err, -ENOMEM, "out of memory");
 	for (i = 1; i < f->count; i++) {
-		const char *what = check_run((const PagemapEntry *)f->entries[i].msg, file_size, &pos, &end,
-					     &list[i - 1]);
+		const char *what =
+			check_run((const PagemapEntry *)f->entries[i].msg, file_size, &pos, &end, &list[i - 1]);
 
 		if (what)
 			return rp_error(err, -EBADMSG, "%s: at byte %" PRIu64 ": %s", f->name, f->entries[i].off, what);

@@ -167,8 +167,8 @@ static int check_magic(const struct rp_img_file *f, struct rp_error *err)
 }
 
 /* One record at off; *next is the offset behind it. */
-static int read_record(struct rp_image *im, struct rp_img_file *f, uint64_t off, struct rp_img_entry *e,
-		       uint64_t *next, struct rp_error *err)
+static int read_record(struct rp_image *im, struct rp_img_file *f, uint64_t off, struct rp_img_entry *e, uint64_t *next,
+		       struct rp_error *err)
 {
 	const struct rp_img_type *t = &rp_img_types[f->type];
 	const ProtobufCMessageDescriptor *desc = t->head && f->count == 1 ? t->head : t->entry;

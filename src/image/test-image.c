@@ -400,9 +400,9 @@ static void test_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_round_trip),	TEST(test_raw_bytes), TEST(test_writer_refuses),
-		TEST(test_pagemap),	TEST(test_inventory), TEST(test_old_files_are_replaced),
-		TEST(test_hostile_files), TEST(test_budget),  cmocka_unit_test(test_names),
+		TEST(test_round_trip),	     TEST(test_raw_bytes),	  TEST(test_writer_refuses),
+		TEST(test_pagemap),	     TEST(test_inventory),	  TEST(test_old_files_are_replaced),
+		TEST(test_hostile_files),    TEST(test_budget),		  cmocka_unit_test(test_names),
 		cmocka_unit_test(test_json), cmocka_unit_test(test_pool),
 	};
 

@@ -35,6 +35,7 @@ static uint64_t ghost_extra(const ProtobufCMessage *msg)
 
 #define IMG ".img"
 
+/* clang-format off */
 const struct rp_img_type rp_img_types[RP_IMG_COUNT] = {
 	[RP_IMG_INVENTORY] = { .name = "INVENTORY", .prefix = "inventory", .suffix = IMG, .magic = 0x58313116,
 			       .frame = RP_IMG_BARE, .entry = &inventory_entry__descriptor, .one = true },
@@ -103,6 +104,7 @@ const struct rp_img_type rp_img_types[RP_IMG_COUNT] = {
 			  .magic = 0x52507431, .frame = RP_IMG_SERVICE, .entry = &rp_task_entry__descriptor,
 			  .one = true },
 };
+/* clang-format on */
 
 void rp_img_name(enum rp_img type, uint64_t id, char buf[RP_IMG_NAME_MAX])
 {

@@ -24,27 +24,27 @@ enum rp_img {
 	RP_IMG_PAGEMAP_SHMEM, /* id: shmid */
 	RP_IMG_FDINFO,	      /* id: files_id of ids */
 	RP_IMG_FILES,
-	RP_IMG_FS,	    /* id: pid */
+	RP_IMG_FS, /* id: pid */
 	RP_IMG_REMAP_FPATH,
-	RP_IMG_GHOST_FILE,  /* id: remap_id */
+	RP_IMG_GHOST_FILE, /* id: remap_id */
 	RP_IMG_PIPES_DATA,
 	RP_IMG_FIFO_DATA,
 	RP_IMG_MEMFD_INODE,
 	RP_IMG_SECCOMP,
-	RP_IMG_TIMENS,	    /* id: 0 */
+	RP_IMG_TIMENS, /* id: 0 */
 	RP_IMG_SK_QUEUES,
-	RP_IMG_TCP_STREAM,  /* id: inode */
+	RP_IMG_TCP_STREAM, /* id: inode */
 	RP_IMG_TTY_INFO,
 	RP_IMG_TTY_DATA,
 	RP_IMG_FILE_LOCKS,
 	RP_IMG_CGROUP,
 	RP_IMG_CPUINFO,
-	RP_IMG_UTSNS,	    /* id: namespace */
+	RP_IMG_UTSNS, /* id: namespace */
 	RP_IMG_STATS_DUMP,
 	RP_IMG_STATS_RESTORE,
 	RP_IMG_IRMAP_CACHE,
-	RP_IMG_RANK,	    /* ours; id: pid */
-	RP_IMG_TASK,	      /* ours; id: pid */
+	RP_IMG_RANK, /* ours; id: pid */
+	RP_IMG_TASK, /* ours; id: pid */
 	RP_IMG_COUNT,
 };
 
@@ -55,7 +55,7 @@ struct rp_img_type {
 	enum { RP_IMG_NO_ID, RP_IMG_DEC_ID, RP_IMG_HEX_ID } id;
 	uint32_t magic;
 	enum { RP_IMG_COMMON, RP_IMG_SERVICE, RP_IMG_BARE } frame; /* which word stands in front of the magic */
-	const ProtobufCMessageDescriptor *head;	 /* first record when it has another type, NULL: as all others */
+	const ProtobufCMessageDescriptor *head; /* first record when it has another type, NULL: as all others */
 	const ProtobufCMessageDescriptor *entry;
 	bool one; /* exactly one record */
 	/* Raw bytes behind a record with this message, UINT64_MAX: all up to the end of the file; NULL: none. */

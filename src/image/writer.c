@@ -183,8 +183,8 @@ int rp_writer_put(struct rp_writer *w, enum rp_img type, uint64_t id, const void
 		return r;
 	want = t->head && !s->has_record ? t->head : t->entry;
 	if (m->descriptor != want)
-		return rp_error(err, -EINVAL, "%s: a record of type %s where %s belongs", s->name,
-				m->descriptor->name, want->name);
+		return rp_error(err, -EINVAL, "%s: a record of type %s where %s belongs", s->name, m->descriptor->name,
+				want->name);
 	if (t->one && s->has_record)
 		return rp_error(err, -EINVAL, "%s: holds one record only", s->name);
 	len = protobuf_c_message_get_packed_size(m);

@@ -21,8 +21,14 @@ enum rp_option_class { RP_OPT_PROGRAM, RP_OPT_MAPPING, RP_OPT_ENVIRONMENT, RP_OP
 
 /* A command line and settings of the environment under construction. Strings are owned. */
 struct rp_command {
-	struct { char **items; size_t count, room; } argv;
-	struct { char **items; size_t count, room; } env; /* NAME=VALUE to set, NAME to unset */
+	struct {
+		char **items;
+		size_t count, room;
+	} argv;
+	struct {
+		char **items;
+		size_t count, room;
+	} env; /* NAME=VALUE to set, NAME to unset */
 	bool oom;
 };
 
@@ -33,14 +39,14 @@ void rp_command_env(struct rp_command *c, const char *name, const char *value); 
 int rp_command_exec(const struct rp_command *c, struct rp_error *err);
 
 struct rp_restart_options {
-	const char *generation; /* DIR/NAME/<seq>, absolute */
+	const char *generation;	      /* DIR/NAME/<seq>, absolute */
 	const char *store_dir, *name; /* DIR and NAME, so that the next checkpoint goes to the same place */
-	const char *reprise;	/* this program */
-	const char *pieces;	/* directory of the installed pieces */
-	const char *pid_policy; /* "exact", "prefer", "any" */
-	const char *hostfile;	/* NULL: the recorded mapping */
-	char *const *extra;	/* more launcher options, NULL-terminated, may be NULL */
-	bool proxy;		/* the launcher is left alone: ranks arrange their pids themselves */
+	const char *reprise;	      /* this program */
+	const char *pieces;	      /* directory of the installed pieces */
+	const char *pid_policy;	      /* "exact", "prefer", "any" */
+	const char *hostfile;	      /* NULL: the recorded mapping */
+	char *const *extra;	      /* more launcher options, NULL-terminated, may be NULL */
+	bool proxy;		      /* the launcher is left alone: ranks arrange their pids themselves */
 };
 
 struct rp_adapter {

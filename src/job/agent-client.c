@@ -245,7 +245,8 @@ static int connect_job(const char *dir, struct rp_msg *m, struct rp_error *err)
 	int rc;
 
 	if (sock < 0)
-		return rp_error(err, -ECONNREFUSED, "the agent of this job has ended: it can no longer be checkpointed");
+		return rp_error(err, -ECONNREFUSED,
+				"the agent of this job has ended: it can no longer be checkpointed");
 	rc = rp_registry_secret(dir_fd, false, m->secret);
 	if (rc) {
 		close(sock);
@@ -260,7 +261,8 @@ static int next_message(int sock, struct rp_msg *m, const struct rp_checkpoint_o
 	int rc = rp_msg_recv(sock, m, NULL);
 
 	if (rc == 0)
-		return rp_error(err, -ECONNRESET, "the agent ended during the checkpoint; the job can no longer be checkpointed");
+		return rp_error(err, -ECONNRESET,
+				"the agent ended during the checkpoint; the job can no longer be checkpointed");
 	if (rc < 0)
 		return rp_error(err, rc, "connection to the agent: %s", strerror(-rc));
 	if (m->type == RP_MSG_PROGRESS && opts->progress)

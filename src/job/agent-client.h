@@ -49,9 +49,9 @@ void rp_join_done(struct rp_join *join); /* closes the descriptors; accepts a ze
 
 /* Which rank is this process, by the launcher's variables in envp (Open MPI, PMIx, hydra)? */
 struct rp_rank_identity {
-	int32_t rank, size;	       /* 0 of 1 without a launcher */
+	int32_t rank, size;		/* 0 of 1 without a launcher */
 	int32_t local_rank, local_size; /* on this host */
-	const char *launcher;	       /* "openmpi", "mpich", "none" */
+	const char *launcher;		/* "openmpi", "mpich", "none" */
 };
 void rp_rank_identity(char *const *envp, struct rp_rank_identity *out);
 

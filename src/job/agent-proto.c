@@ -54,7 +54,9 @@ int rp_msg_recv(int sock, struct rp_msg *m, int *fd)
 {
 	char control[CMSG_SPACE(4 * sizeof(int))];
 	struct iovec iov = { m, sizeof(*m) };
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	ssize_t n;
 
 	if (fd)

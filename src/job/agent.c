@@ -28,7 +28,7 @@
 #include "util/fd.h"
 #include "util/str.h"
 
-#define SPARE_SLOTS 8	/* a rank that execs through a script keeps its slot; these are for late comers */
+#define SPARE_SLOTS 8 /* a rank that execs through a script keeps its slot; these are for late comers */
 #define FIRST_JOIN_MS 20000
 #define STOPPED_CHECK_MS 1000
 #define LATE_JOIN_MS 1000 /* between connecting and the first word */
@@ -168,9 +168,12 @@ static int learn_job(struct rp_agent *a, const struct rp_msg *m, pid_t pid, cons
 	if (launcher_pid)
 		run_where_launcher_may(launcher_pid);
 	if (e && a->launch_argv && a->launch_cwd) {
-		a->info.command = a->launch_argv[0] ? join_words(a->launch_argv, SIZE_MAX) : join_words(e->argv, e->n_argv);
-		a->info.name = name && *name && !strchr(name, '/') ? strdup(name) :
-				rp_strf("%s-%d", e->n_argv ? base_name(e->argv[0]) : "job", launcher_pid ? launcher_pid : pid);
+		a->info.command =
+			a->launch_argv[0] ? join_words(a->launch_argv, SIZE_MAX) : join_words(e->argv, e->n_argv);
+		a->info.name = name && *name && !strchr(name, '/')
+				       ? strdup(name)
+				       : rp_strf("%s-%d", e->n_argv ? base_name(e->argv[0]) : "job",
+						 launcher_pid ? launcher_pid : pid);
 		a->info.store = a->info.name ? store_path(a, a->info.name) : NULL;
 		rc = a->info.store && a->info.command && a->info.launcher && a->launch_env ? 0 : -ENOMEM;
 	}
@@ -242,7 +245,8 @@ static int admit(struct rp_agent *a, pid_t pid, int32_t rank, uint32_t *slot, ch
 		return 0;
 	}
 	if (old) {
-		snprintf(text, size, "rank %d is process %d already, and process %d was started by it", rank, old->pid, pid);
+		snprintf(text, size, "rank %d is process %d already, and process %d was started by it", rank, old->pid,
+			 pid);
 		return RP_JOIN_TAKEN;
 	}
 	*slot = free_slot(a);
@@ -298,7 +302,8 @@ static void handle_join(struct rp_agent *a, struct rp_conn *c, const struct rp_m
 	if (!rc && (m->u.join.size != a->world_size || m->u.join.rank >= a->world_size))
 		rc = -EINVAL;
 	if (rc)
-		snprintf(answer->text, sizeof(answer->text), "the agent cannot take process %d: %s", pid, strerror(-rc));
+		snprintf(answer->text, sizeof(answer->text), "the agent cannot take process %d: %s", pid,
+			 strerror(-rc));
 	else
 		rc = admit(a, pid, m->u.join.rank, &slot, answer->text, sizeof(answer->text));
 	answer->magic = RP_MSG_MAGIC;
@@ -307,7 +312,8 @@ static void handle_join(struct rp_agent *a, struct rp_conn *c, const struct rp_m
 	if (!rc) {
 		a->joined = c->is_rank = true;
 		if (a->members[slot].record)
-			(void)rp_rank_record_keep_launch(a->members[slot].record, a->members[slot].record_len, &record, &len);
+			(void)rp_rank_record_keep_launch(a->members[slot].record, a->members[slot].record_len, &record,
+							 &len);
 		free(a->members[slot].record);
 		a->members[slot].record = record;
 		a->members[slot].record_len = len;
@@ -337,8 +343,8 @@ static void handle_checkpoint(struct rp_agent *a, int fd, const struct rp_msg *m
 	answer->type = RP_MSG_RESULT;
 	if (a->busy || !a->joined) {
 		answer->code = -EBUSY;
-		snprintf(answer->text, sizeof(answer->text), "%s", a->busy ? "a checkpoint of this job is on already" :
-									     "no rank of this job has started yet");
+		snprintf(answer->text, sizeof(answer->text), "%s",
+			 a->busy ? "a checkpoint of this job is on already" : "no rank of this job has started yet");
 		(void)rp_msg_send(fd, answer, -1);
 	} else {
 		a->busy = true;

@@ -42,7 +42,10 @@ struct rp_agent {
 	uint64_t ctl_size;
 	struct rp_member *members; /* nslots of them; index = slot; pid 0: free */
 	uint32_t nslots;
-	struct { struct rp_conn *items; size_t count, room; } conns;
+	struct {
+		struct rp_conn *items;
+		size_t count, room;
+	} conns;
 	int32_t world_size, local_size;
 	bool joined, ended;
 	struct rp_job_info info; /* what `reprise ps` shows */

@@ -19,8 +19,8 @@
 
 /* One rank as last seen; index = world rank. Pointers are borrowed. */
 struct rp_agree_rank {
-	uint32_t state;	 /* enum rp_rank_state */
-	bool settled;	 /* the state takes the last command into account */
+	uint32_t state; /* enum rp_rank_state */
+	bool settled;	/* the state takes the last command into account */
 	bool wait_any;
 	uint64_t coll_key;
 	const struct rp_clock *clocks;

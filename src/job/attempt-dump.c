@@ -64,10 +64,17 @@ static void tell_released(void *arg)
 static _Noreturn void run_dumper(struct job_of_dumper *j, int dir_fd)
 {
 	const RpRankEntry *launch = rp_rank_entry__unpack(NULL, j->member->record_len, j->member->record);
-	const struct rp_dump_rank rank = { .state = add_rank, .arg = j, .launch_fds = launch ? launch->launch_fds : NULL,
+	const struct rp_dump_rank rank = { .state = add_rank,
+					   .arg = j,
+					   .launch_fds = launch ? launch->launch_fds : NULL,
 					   .nlaunch_fds = launch ? launch->n_launch_fds : 0 };
-	const struct rp_dump_opts opts = { .pid = j->member->pid, .dir_fd = dir_fd, .after = RP_DUMP_LEAVE_RUNNING,
-					   .no_sync = true, .rank = &rank, .released = tell_released, .released_arg = j };
+	const struct rp_dump_opts opts = { .pid = j->member->pid,
+					   .dir_fd = dir_fd,
+					   .after = RP_DUMP_LEAVE_RUNNING,
+					   .no_sync = true,
+					   .rank = &rank,
+					   .released = tell_released,
+					   .released_arg = j };
 	struct rp_dump_stats stats = { 0 };
 	struct rp_error err = { "" };
 	struct report r = { .done = 1 };

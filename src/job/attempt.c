@@ -22,9 +22,9 @@
 #include "tracee/tracee.h"
 #include "util/str.h"
 
-#define TURN_MS 2	 /* longest sleep between two looks at sockets while ranks are on their way */
+#define TURN_MS 2		/* longest sleep between two looks at sockets while ranks are on their way */
 #define NOTHING_MOVES_US 300000 /* then all parked ranks run for a slice: somebody waits outside MPI */
-#define END_MS 10000	 /* --term: from polite to SIGKILL */
+#define END_MS 10000		/* --term: from polite to SIGKILL */
 
 int64_t rp_attempt_now_us(void)
 {
@@ -208,8 +208,9 @@ static int wait_for_bell(struct rp_attempt *t, uint32_t bell)
 
 static const char *state_name(uint32_t state)
 {
-	static const char *const names[] = { "not there", "running", "before MPI_Init", "in MPI_Init", "in a collective", "parked",
-					     "drained", "refused", "in MPI_Finalize", "gone" };
+	static const char *const names[] = { "not there",	"running", "before MPI_Init", "in MPI_Init",
+					     "in a collective", "parked",  "drained",	      "refused",
+					     "in MPI_Finalize", "gone" };
 
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
 }
@@ -297,13 +298,16 @@ static int wait_for_all(struct rp_attempt *t)
 	int rc = 0;
 
 	if (a->local_size != a->world_size)
-		return rp_error(&t->err, RP_CHECKPOINT_REFUSED, "%d of %d ranks run on this host: jobs on several hosts cannot "
-				"be checkpointed yet", a->local_size, a->world_size);
+		return rp_error(&t->err, RP_CHECKPOINT_REFUSED,
+				"%d of %d ranks run on this host: jobs on several hosts cannot "
+				"be checkpointed yet",
+				a->local_size, a->world_size);
 	for (int32_t r = 0; !rc && r < a->world_size; r++) {
 		while (!rc && !rp_agent_rank(a, r)) {
 			for (uint32_t i = 0; i < a->nslots; i++)
 				if (a->members[i].pid && a->members[i].pidfd < 0 && a->members[i].rank == r)
-					return rp_error(&t->err, RP_CHECKPOINT_REFUSED, "rank %d has ended: the job is ending", r);
+					return rp_error(&t->err, RP_CHECKPOINT_REFUSED,
+							"rank %d has ended: the job is ending", r);
 			rc = rp_attempt_turn(t, 20);
 		}
 	}
@@ -401,7 +405,9 @@ static int run(struct rp_attempt *t, struct rp_gen *gen)
 
 void rp_attempt_run(struct rp_agent *a, enum rp_checkpoint_then then, unsigned timeout_ms, struct rp_msg *answer)
 {
-	struct rp_attempt t = { .agent = a, .start_us = rp_attempt_now_us(), .kill_after = then == RP_THEN_TERM,
+	struct rp_attempt t = { .agent = a,
+				.start_us = rp_attempt_now_us(),
+				.kill_after = then == RP_THEN_TERM,
 				.stop_after = then == RP_THEN_STOP };
 	struct rp_gen gen = { 0 };
 	int rc;

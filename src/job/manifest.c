@@ -218,7 +218,8 @@ static int rank_from_json(struct json_object *o, int index, struct rp_gen_rank *
 	int64_t bytes;
 	int rc;
 
-	if ((rc = get_int(o, "rank", index, index, &r->rank, err)) || (rc = get_int(o, "pid", 2, 1 << 22, &r->pid, err)) ||
+	if ((rc = get_int(o, "rank", index, index, &r->rank, err)) ||
+	    (rc = get_int(o, "pid", 2, 1 << 22, &r->pid, err)) ||
 	    (rc = get_int(o, "max_id", 2, 1 << 22, &r->max_id, err)) || (rc = get_str(o, "host", &r->host, err)) ||
 	    (rc = get_str(o, "exe", &r->exe, err)) || (rc = rp_json_i64(o, "bytes", 0, INT64_MAX, &bytes, err)) ||
 	    (rc = rp_json_array(o, "files", &files, err)))
@@ -244,7 +245,8 @@ static int ranks_from_json(struct json_object *o, struct rp_gen *gen, struct rp_
 	if (rc)
 		return rc;
 	if ((int)json_object_array_length(ranks) != gen->np)
-		return rp_error(err, -EINVAL, "ranks: %zu of them where np is %d", json_object_array_length(ranks), gen->np);
+		return rp_error(err, -EINVAL, "ranks: %zu of them where np is %d", json_object_array_length(ranks),
+				gen->np);
 	gen->ranks = calloc((size_t)gen->np, sizeof(*gen->ranks));
 	if (!gen->ranks)
 		return rp_error(err, -ENOMEM, "out of memory");
@@ -265,7 +267,8 @@ int rp_gen_from_json(struct json_object *o, struct rp_gen *out, struct rp_error 
 	if ((rc = get_int(o, "seq", 1, INT32_MAX, &seq, err)) ||
 	    (rc = rp_json_i64(o, "time", 0, INT64_MAX, &gen.time, err)) ||
 	    (rc = get_int(o, "np", 1, RP_MANIFEST_MAX_RANKS, &gen.np, err)) ||
-	    (rc = get_str(o, "launcher", &gen.launcher, err)) || (rc = get_strv(o, "launch_argv", &gen.launch_argv, err)) ||
+	    (rc = get_str(o, "launcher", &gen.launcher, err)) ||
+	    (rc = get_strv(o, "launch_argv", &gen.launch_argv, err)) ||
 	    (rc = get_strv(o, "launch_env", &gen.launch_env, err)) || (rc = get_str(o, "cwd", &gen.cwd, err)) ||
 	    (rc = get_str(o, "mpi_library", &gen.mpi_library, err)) || (rc = get_str(o, "kernel", &gen.kernel, err)) ||
 	    (rc = get_str(o, "libc", &gen.libc, err)) || (rc = get_str(o, "machine", &gen.machine, err)) ||

@@ -35,15 +35,15 @@ struct rp_gen_rank {
 /* One generation. All strings and arrays are owned; string vectors are NULL-terminated and never NULL after reading. */
 struct rp_gen {
 	uint32_t seq;
-	int64_t time;	   /* seconds since 1970, of the commit */
+	int64_t time; /* seconds since 1970, of the commit */
 	int np;
-	char *launcher;	   /* "openmpi", "mpich", "none": the adapter */
+	char *launcher;	    /* "openmpi", "mpich", "none": the adapter */
 	char **launch_argv; /* the launcher's own command line */
-	char **launch_env; /* launcher settings of its environment: OMPI_MCA_* and so on, NAME=VALUE */
-	char *cwd;	   /* the launcher's working directory */
-	char *mpi_library; /* "Open MPI 4.1.4", "" for programs without MPI */
+	char **launch_env;  /* launcher settings of its environment: OMPI_MCA_* and so on, NAME=VALUE */
+	char *cwd;	    /* the launcher's working directory */
+	char *mpi_library;  /* "Open MPI 4.1.4", "" for programs without MPI */
 	char *kernel, *libc, *machine;
-	char **cpu_features; /* instruction sets that programs may use, as /proc/cpuinfo names them */
+	char **cpu_features;	   /* instruction sets that programs may use, as /proc/cpuinfo names them */
 	struct rp_gen_rank *ranks; /* np of them, by rank */
 	size_t nranks;
 };

@@ -107,11 +107,13 @@ static void copy_line(struct rp_command *c, char *const *argv, const char *repri
 
 			in_program = true;
 			/* A recorded line has the prefix already. */
-			if (!rp_streq(base ? base + 1 : argv[i], "reprise") || !argv[i + 1] || !rp_streq(argv[i + 1], "rank")) {
+			if (!rp_streq(base ? base + 1 : argv[i], "reprise") || !argv[i + 1] ||
+			    !rp_streq(argv[i + 1], "rank")) {
 				rp_command_arg(c, reprise);
 				rp_command_arg(c, "rank");
 			}
-		} else if (new_mapping && class == RP_OPT_MAPPING && !rp_streq(argv[i], "-n") && !rp_streq(argv[i], "-np")) {
+		} else if (new_mapping && class == RP_OPT_MAPPING && !rp_streq(argv[i], "-n") &&
+			   !rp_streq(argv[i], "-np")) {
 			continue;
 		}
 		for (size_t w = 0; w < words; w++)
@@ -142,7 +144,8 @@ static int restart(struct rp_command *c, const struct rp_gen *gen, const struct 
 		   struct rp_error *err)
 {
 	const char *preload = getenv("LD_PRELOAD");
-	char *shim RP_AUTOFREE = rp_strf("%s/libreprise-hydra.so%s%s", opts->pieces, preload ? ":" : "", preload ? preload : "");
+	char *shim RP_AUTOFREE =
+		rp_strf("%s/libreprise-hydra.so%s%s", opts->pieces, preload ? ":" : "", preload ? preload : "");
 
 	if (!shim)
 		return rp_error(err, -ENOMEM, "out of memory");

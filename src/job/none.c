@@ -27,7 +27,9 @@ static int restart(struct rp_command *c, const struct rp_gen *gen, const struct 
 		   struct rp_error *err)
 {
 	if (gen->np != 1)
-		return rp_error(err, -EINVAL, "%d ranks and no launcher that Reprise knows: start `reprise rank --restart %s` with it",
+		return rp_error(err, -EINVAL,
+				"%d ranks and no launcher that Reprise knows: start `reprise rank --restart %s` with "
+				"it",
 				gen->np, opts->generation);
 	rp_command_arg(c, opts->reprise);
 	rp_command_arg(c, "rank");

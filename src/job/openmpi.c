@@ -165,7 +165,8 @@ static bool is_count(const char *option)
 }
 
 /* Is this option left out of a restart's line? */
-static bool is_dropped(enum rp_option_class class, char *const *argv, size_t i, size_t words, bool new_mapping, bool new_count)
+static bool is_dropped(enum rp_option_class class, char *const *argv, size_t i, size_t words, bool new_mapping,
+		       bool new_count)
 {
 	if (class == RP_OPT_MAPPING && is_count(argv[i]))
 		return new_count;

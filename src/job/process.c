@@ -102,7 +102,8 @@ bool rp_process_holder(pid_t id, bool *zombie, char *text, size_t size)
 	if (zombie)
 		*zombie = state == 'Z' || state == 'X';
 	if (tgid == id)
-		snprintf(text, size, "pid %d is taken by %s%s, child of %d", id, state == 'Z' ? "zombie " : "", name, parent);
+		snprintf(text, size, "pid %d is taken by %s%s, child of %d", id, state == 'Z' ? "zombie " : "", name,
+			 parent);
 	else
 		snprintf(text, size, "pid %d is taken: thread of process %d (%s)", id, tgid, name);
 	return tgid != 0;

@@ -159,7 +159,8 @@ int rp_rank_record_make(const struct rp_join_request *req, const struct rp_rank_
 
 int rp_rank_record_keep_launch(const void *old, size_t old_len, void **record, size_t *len)
 {
-	RpRankEntry *was = rp_rank_entry__unpack(NULL, old_len, old), *now = rp_rank_entry__unpack(NULL, *len, *record), mixed;
+	RpRankEntry *was = rp_rank_entry__unpack(NULL, old_len, old), *now = rp_rank_entry__unpack(NULL, *len, *record),
+		    mixed;
 	uint8_t *packed = NULL;
 	size_t size;
 	int rc = was && now ? 0 : -EBADMSG;

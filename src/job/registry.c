@@ -208,16 +208,18 @@ void rp_registry_remove(int dir_fd, const char *path)
 int rp_registry_write(int dir_fd, const struct rp_job_info *info)
 {
 	struct json_object *o RP_AUTOJSON = json_object_new_object();
-	int fd RP_AUTOCLOSE = openat(dir_fd, ".job.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd RP_AUTOCLOSE =
+		openat(dir_fd, ".job.json.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int rc;
 
 	if (fd < 0)
 		return -errno;
 	if (rp_json_set_str(o, "name", info->name) || rp_json_set_str(o, "store", info->store) ||
 	    rp_json_set_str(o, "launcher", info->launcher) || rp_json_set_str(o, "command", info->command) ||
-	    rp_json_set_i64(o, "agent_pid", info->agent_pid) || rp_json_set_i64(o, "launcher_pid", info->launcher_pid) ||
-	    rp_json_set_i64(o, "np", info->np) || rp_json_set_i64(o, "joined", info->joined) ||
-	    rp_json_set_i64(o, "started", info->started) || rp_json_set_i64(o, "generations", info->generations))
+	    rp_json_set_i64(o, "agent_pid", info->agent_pid) ||
+	    rp_json_set_i64(o, "launcher_pid", info->launcher_pid) || rp_json_set_i64(o, "np", info->np) ||
+	    rp_json_set_i64(o, "joined", info->joined) || rp_json_set_i64(o, "started", info->started) ||
+	    rp_json_set_i64(o, "generations", info->generations))
 		return -ENOMEM;
 	rc = rp_json_write(fd, o);
 	if (!rc && renameat(dir_fd, ".job.json.new", dir_fd, "job.json"))
@@ -344,7 +346,8 @@ static bool is_meant(const struct rp_job_info *info, const char *job)
 	int64_t pid;
 
 	return !job || rp_streq(info->name, job) ||
-	       (rp_parse_i64(job, 10, 1, INT32_MAX, &pid) == 0 && (pid == info->launcher_pid || pid == info->agent_pid));
+	       (rp_parse_i64(job, 10, 1, INT32_MAX, &pid) == 0 &&
+		(pid == info->launcher_pid || pid == info->agent_pid));
 }
 
 int rp_registry_find(const char *job, struct rp_job_info *out, struct rp_error *err)

@@ -21,12 +21,12 @@
 struct rp_job_info {
 	char *dir;
 	char *name, *store, *launcher; /* store: DIR/NAME */
-	char *command;	  /* the launcher's line, for people */
+	char *command;		       /* the launcher's line, for people */
 	int agent_pid, launcher_pid;
 	int np, joined;
-	int64_t started;	/* seconds since 1970 */
-	unsigned generations;	/* committed by this agent */
-	bool alive;		/* the agent runs */
+	int64_t started;      /* seconds since 1970 */
+	unsigned generations; /* committed by this agent */
+	bool alive;	      /* the agent runs */
 };
 
 void rp_job_info_done(struct rp_job_info *info);

@@ -98,7 +98,10 @@ static int seal_file(int dir_fd, const char *name, struct rp_gen_file *f)
 
 int rp_store_seal_dir(int dir_fd, struct rp_gen_rank *r)
 {
-	struct { struct rp_gen_file *items; size_t count, room; } list = { 0 };
+	struct {
+		struct rp_gen_file *items;
+		size_t count, room;
+	} list = { 0 };
 	DIR *d RP_AUTOCLOSEDIR = open_list(dir_fd);
 	struct dirent *e;
 	int rc = d ? 0 : -errno;

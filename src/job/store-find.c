@@ -148,7 +148,9 @@ int rp_store_find(const char *dir, const char *ref, uint32_t seq, struct rp_stor
 		if (!seq)
 			seq = from_path;
 		if (rc == -ENOENT || rc == -ENOTDIR)
-			return rp_error(err, -ENOENT, "%s: No such file or directory, neither in the store %s nor as a path", ref, dir);
+			return rp_error(err, -ENOENT,
+					"%s: No such file or directory, neither in the store %s nor as a path", ref,
+					dir);
 	}
 	if (rc)
 		return rc;

@@ -139,8 +139,9 @@ int rp_store_open_write(struct rp_store **out, const char *path, struct rp_error
 	if (s->lock_fd < 0)
 		rc = rp_error(err, -errno, "%s/lock: %s", s->path, strerror(errno));
 	else if (flock(s->lock_fd, LOCK_EX | LOCK_NB))
-		rc = errno == EWOULDBLOCK ? rp_error(err, -EBUSY, "%s: another checkpoint is being written there", s->path) :
-					    rp_error(err, -errno, "%s/lock: %s", s->path, strerror(errno));
+		rc = errno == EWOULDBLOCK
+			     ? rp_error(err, -EBUSY, "%s: another checkpoint is being written there", s->path)
+			     : rp_error(err, -errno, "%s/lock: %s", s->path, strerror(errno));
 	if (!rc)
 		rc = load(s, true, err);
 	if (rc) {

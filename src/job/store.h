@@ -20,9 +20,9 @@
 #define RP_STORE_KEEP 3
 
 struct rp_store {
-	char *path; /* DIR/NAME, absolute */
-	int fd;	    /* the directory */
-	int lock_fd; /* -1: opened for reading */
+	char *path;	     /* DIR/NAME, absolute */
+	int fd;		     /* the directory */
+	int lock_fd;	     /* -1: opened for reading */
 	struct rp_gen *gens; /* committed, oldest first */
 	size_t ngens;
 	/* Tests: called before every change of the store with its name; non-zero (-errno) makes that change fail. */

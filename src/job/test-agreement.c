@@ -28,8 +28,11 @@ static void job_init(struct job *j)
 	for (int i = 0; i < N; i++) {
 		j->clocks[i][0] = (struct rp_clock){ WORLD, 5 };
 		j->clocks[i][1] = (struct rp_clock){ PAIR, 7 };
-		j->r[i] = (struct rp_agree_rank){ .state = RP_RANK_PARKED, .settled = true, .clocks = j->clocks[i],
-						  .nclocks = i >= 2 ? 2 : 1, .waits = j->waits[i] };
+		j->r[i] = (struct rp_agree_rank){ .state = RP_RANK_PARKED,
+						  .settled = true,
+						  .clocks = j->clocks[i],
+						  .nclocks = i >= 2 ? 2 : 1,
+						  .waits = j->waits[i] };
 	}
 }
 

@@ -17,8 +17,9 @@
 
 #include "job/registry.h"
 
-static const char dead_job[] = "{\"name\":\"dead\",\"store\":\"/s\",\"launcher\":\"none\",\"command\":\"c\",\"agent_pid\":1,"
-			       "\"launcher_pid\":0,\"np\":1,\"joined\":0,\"started\":0,\"generations\":0}";
+static const char dead_job[] =
+	"{\"name\":\"dead\",\"store\":\"/s\",\"launcher\":\"none\",\"command\":\"c\",\"agent_pid\":1,"
+	"\"launcher_pid\":0,\"np\":1,\"joined\":0,\"started\":0,\"generations\":0}";
 
 static void put(const char *dir, const char *name, const char *text)
 {

@@ -18,11 +18,12 @@
 
 /* Beginnings of names of instruction sets. What else cpuinfo lists is the kernel's business. */
 static const char *const features[] = {
-	"3dnow", "abm", "adx", "aes", "amx_", "avx", "bmi", "cldemote", "clflush", "clwb", "clzero", "cmov", "cmpccxadd",
-	"cx16", "cx8", "f16c", "fma", "fpu", "fsgsbase", "fxsr", "gfni", "hle", "lahf_lm", "lzcnt", "mmx", "movbe",
-	"movdir", "ospke", "pclmulqdq", "pni", "popcnt", "prefetchw", "prefetchi", "rdpid", "rdrand", "rdseed", "rdtscp",
-	"rtm", "serialize", "sha_ni", "sha512", "sm3", "sm4", "sse", "ssse3", "tbm", "vaes", "vpclmulqdq", "waitpkg",
-	"xgetbv1", "xop", "xsave", "user_shstk",
+	"3dnow",    "abm",	 "adx",	       "aes",	    "amx_",	 "avx",	      "bmi",   "cldemote",   "clflush",
+	"clwb",	    "clzero",	 "cmov",       "cmpccxadd", "cx16",	 "cx8",	      "f16c",  "fma",	     "fpu",
+	"fsgsbase", "fxsr",	 "gfni",       "hle",	    "lahf_lm",	 "lzcnt",     "mmx",   "movbe",	     "movdir",
+	"ospke",    "pclmulqdq", "pni",	       "popcnt",    "prefetchw", "prefetchi", "rdpid", "rdrand",     "rdseed",
+	"rdtscp",   "rtm",	 "serialize",  "sha_ni",    "sha512",	 "sm3",	      "sm4",   "sse",	     "ssse3",
+	"tbm",	    "vaes",	 "vpclmulqdq", "waitpkg",   "xgetbv1",	 "xop",	      "xsave", "user_shstk",
 };
 
 static bool is_feature(const char *word, size_t len)
@@ -73,7 +74,8 @@ char **rp_world_cpu_features(void)
 static _Noreturn void tell_library(int fd)
 {
 	void *handle = dlopen(MPI_LIBRARY, RTLD_LAZY | RTLD_GLOBAL);
-	int (*version)(char *, int *) = handle ? (int (*)(char *, int *))dlsym(handle, "MPI_Get_library_version") : NULL;
+	int (*version)(char *, int *) =
+		handle ? (int (*)(char *, int *))dlsym(handle, "MPI_Get_library_version") : NULL;
 	static char text[8192];
 	char *v;
 	int len;

@@ -65,8 +65,11 @@ static int dump_thread(struct rp_dump *d, struct rp_task *t, struct rp_dthread *
 	/* Threads with securebits of their own are as rare as programs that set them at all; one that runs as the leader does
 	 * is taken to have the leader's. */
 	if (ret == 0 && th == &t->threads[0])
-		ret = rp_remote_call(d, t, th, &(struct rp_remote){ .what = "PR_GET_SECUREBITS", .nr = SYS_prctl,
-				     .args = { PR_GET_SECUREBITS } }, &secbits);
+		ret = rp_remote_call(d, t, th,
+				     &(struct rp_remote){ .what = "PR_GET_SECUREBITS",
+							  .nr = SYS_prctl,
+							  .args = { PR_GET_SECUREBITS } },
+				     &secbits);
 	else if (t->core->thread_core->creds)
 		secbits = t->core->thread_core->creds->secbits;
 	e->secbits = (uint32_t)secbits;
@@ -127,11 +130,21 @@ static bool is_same_groups(const CredsEntry *e)
 static int plan_creds(struct rp_rtask *t, const CredsEntry *e)
 {
 	struct rp_plan_creds c = {
-		.uid = e->uid, .euid = e->euid, .suid = e->suid, .fsuid = e->fsuid, .gid = e->gid, .egid = e->egid,
-		.sgid = e->sgid, .fsgid = e->fsgid, .cap_inh = cap_set(e->cap_inh, e->n_cap_inh),
-		.cap_prm = cap_set(e->cap_prm, e->n_cap_prm), .cap_eff = cap_set(e->cap_eff, e->n_cap_eff),
-		.cap_bnd = cap_set(e->cap_bnd, e->n_cap_bnd), .cap_amb = cap_set(e->cap_amb, e->n_cap_amb),
-		.securebits = e->secbits, .groups_count = (uint32_t)e->n_groups,
+		.uid = e->uid,
+		.euid = e->euid,
+		.suid = e->suid,
+		.fsuid = e->fsuid,
+		.gid = e->gid,
+		.egid = e->egid,
+		.sgid = e->sgid,
+		.fsgid = e->fsgid,
+		.cap_inh = cap_set(e->cap_inh, e->n_cap_inh),
+		.cap_prm = cap_set(e->cap_prm, e->n_cap_prm),
+		.cap_eff = cap_set(e->cap_eff, e->n_cap_eff),
+		.cap_bnd = cap_set(e->cap_bnd, e->n_cap_bnd),
+		.cap_amb = cap_set(e->cap_amb, e->n_cap_amb),
+		.securebits = e->secbits,
+		.groups_count = (uint32_t)e->n_groups,
 	};
 	int64_t off = rp_planner_bytes(t->plan, e->groups, e->n_groups * sizeof(uint32_t), 8);
 

@@ -19,12 +19,12 @@
 #define RP_FL_SETTABLE (O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME | O_NONBLOCK)
 
 /* A new message of this type in d's memory, initialised by its protobuf-c function; NULL: no memory (d->err set). */
-#define RP_DUMP_MSG(d, Type, type__init)                        \
-	({                                                      \
-		Type *msg_ = rp_dump_alloc((d), sizeof(Type));  \
-		if (msg_)                                       \
-			type__init(msg_);                       \
-		msg_;                                           \
+#define RP_DUMP_MSG(d, Type, type__init) \
+	({ \
+		Type *msg_ = rp_dump_alloc((d), sizeof(Type)); \
+		if (msg_) \
+			type__init(msg_); \
+		msg_; \
 	})
 
 /* fown of a descriptor that is being dumped, in d's memory. NULL: no memory. */

@@ -18,8 +18,13 @@ static int read_timer(struct rp_dump *d, struct rp_task *t, int which, ItimerEnt
 
 	if (!e)
 		return -ENOMEM;
-	ret = rp_remote_call(d, t, &t->threads[0], &(struct rp_remote){ .what = "getitimer", .nr = SYS_getitimer,
-			     .args = { (uint64_t)which, RP_SCRATCH(0) }, .out = &v, .out_len = sizeof(v) }, NULL);
+	ret = rp_remote_call(d, t, &t->threads[0],
+			     &(struct rp_remote){ .what = "getitimer",
+						  .nr = SYS_getitimer,
+						  .args = { (uint64_t)which, RP_SCRATCH(0) },
+						  .out = &v,
+						  .out_len = sizeof(v) },
+			     NULL);
 	/* One that has fired while the process stands still is armed again only when its signal is taken, which will not
 	 * happen in a restored process: the signal is in the image, the timer begins its next round. */
 	if (v.it_value.tv_sec == 0 && v.it_value.tv_usec == 0)
@@ -51,7 +56,8 @@ static int itimer_freeze(struct rp_dump *d, struct rp_task *t)
 static int check_timer(struct rp_restore *r, const ItimerEntry *e)
 {
 	if (e->iusec >= US || e->vusec >= US || e->isec > INT32_MAX || e->vsec > INT32_MAX)
-		return rp_bad_image(r, "interval timer of %lu.%06lu s", (unsigned long)e->vsec, (unsigned long)e->vusec);
+		return rp_bad_image(r, "interval timer of %lu.%06lu s", (unsigned long)e->vsec,
+				    (unsigned long)e->vusec);
 	return 0;
 }
 

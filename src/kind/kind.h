@@ -26,18 +26,18 @@ struct rp_rtask;   /* engine/task.h: one process at a restore: its messages as r
 /* One open descriptor of a process that is being dumped. */
 struct rp_fd {
 	int pid, fd;
-	int lfd;	   /* our own duplicate (pidfd_getfd), borrowed: same open file description */
+	int lfd; /* our own duplicate (pidfd_getfd), borrowed: same open file description */
 	bool cloexec;
-	uint32_t flags;	   /* O_* of the description, without O_CLOEXEC */
+	uint32_t flags; /* O_* of the description, without O_CLOEXEC */
 	int64_t pos;
 	int mnt_id;
 	struct stat st;
-	char link[PATH_MAX]; /* target of /proc/PID/fd/N */
-	const char *fdinfo;  /* text of /proc/PID/fdinfo/N, borrowed */
-	uint32_t id;	     /* of the open file description, unique in the dump: shared descriptors have one id */
-	int sig;	     /* F_GETSIG */
+	char link[PATH_MAX];   /* target of /proc/PID/fd/N */
+	const char *fdinfo;    /* text of /proc/PID/fdinfo/N, borrowed */
+	uint32_t id;	       /* of the open file description, unique in the dump: shared descriptors have one id */
+	int sig;	       /* F_GETSIG */
 	int owner_type, owner; /* F_GETOWN_EX */
-	bool launched; /* of a rank: still what its launcher gave */
+	bool launched;	       /* of a rank: still what its launcher gave */
 };
 
 struct rp_kind {
@@ -55,9 +55,9 @@ struct rp_kind {
 	int (*fd_finish)(struct rp_restore *r, struct rp_rtask *t, const FileEntry *e, int fd);
 
 	/* ---- state of a process ---- */
-	int (*collect)(struct rp_dump *d, struct rp_task *t); /* before the freeze; expensive reads */
-	int (*freeze)(struct rp_dump *d, struct rp_task *t);  /* stopped: read and inject; fills t->core, t->mm ... */
-	int (*check)(struct rp_restore *r, struct rp_rtask *t);	 /* all metadata, before anything is changed */
+	int (*collect)(struct rp_dump *d, struct rp_task *t);	/* before the freeze; expensive reads */
+	int (*freeze)(struct rp_dump *d, struct rp_task *t);	/* stopped: read and inject; fills t->core, t->mm ... */
+	int (*check)(struct rp_restore *r, struct rp_rtask *t); /* all metadata, before anything is changed */
 	int (*prepare)(struct rp_restore *r, struct rp_rtask *t); /* in the process to be: cwd, root, files of maps */
 	int (*plan)(struct rp_restore *r, struct rp_rtask *t);	  /* adds to the plan (engine/plan.h) */
 	/* The plan is written, the restorer comes next: what would have been in the way of the stages before (limits). */

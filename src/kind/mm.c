@@ -30,7 +30,8 @@ static int mm_collect(struct rp_dump *d, struct rp_task *t)
 	int ret;
 
 	if (fd < 0 && errno == ENOENT)
-		return rp_error(&d->err, -ENOTSUP, "it has no program: its first thread has ended, or it is one of the kernel's");
+		return rp_error(&d->err, -ENOTSUP,
+				"it has no program: its first thread has ended, or it is one of the kernel's");
 	if (fd < 0)
 		return rp_error(&d->err, -errno, "cannot open its program: %s", strerror(errno));
 	ret = rp_readlink_at(t->proc_fd, "exe", name, sizeof(name));
@@ -78,15 +79,24 @@ static int mm_freeze(struct rp_dump *d, struct rp_task *t)
 	if (ret == 0)
 		ret = rp_remote_call(d, t, th, &(struct rp_remote){ .what = "brk", .nr = SYS_brk }, &brk);
 	if (ret == 0)
-		ret = rp_remote_call(d, t, th, &(struct rp_remote){ .what = "PR_GET_DUMPABLE", .nr = SYS_prctl,
-				     .args = { PR_GET_DUMPABLE } }, &dumpable);
+		ret = rp_remote_call(d, t, th,
+				     &(struct rp_remote){
+					     .what = "PR_GET_DUMPABLE", .nr = SYS_prctl, .args = { PR_GET_DUMPABLE } },
+				     &dumpable);
 	if (ret == 0)
-		ret = rp_remote_call(d, t, th, &(struct rp_remote){ .what = "PR_GET_THP_DISABLE", .nr = SYS_prctl,
-				     .args = { PR_GET_THP_DISABLE } }, &thp);
+		ret = rp_remote_call(d, t, th,
+				     &(struct rp_remote){ .what = "PR_GET_THP_DISABLE",
+							  .nr = SYS_prctl,
+							  .args = { PR_GET_THP_DISABLE } },
+				     &thp);
 	if (ret == 0)
-		ret = rp_remote_call(d, t, th, &(struct rp_remote){ .what = "PR_GET_CHILD_SUBREAPER", .nr = SYS_prctl,
-				     .args = { PR_GET_CHILD_SUBREAPER, RP_SCRATCH(0) }, .out = &subreaper,
-				     .out_len = sizeof(subreaper) }, &subreaper_ret);
+		ret = rp_remote_call(d, t, th,
+				     &(struct rp_remote){ .what = "PR_GET_CHILD_SUBREAPER",
+							  .nr = SYS_prctl,
+							  .args = { PR_GET_CHILD_SUBREAPER, RP_SCRATCH(0) },
+							  .out = &subreaper,
+							  .out_len = sizeof(subreaper) },
+				     &subreaper_ret);
 	if (ret < 0)
 		return ret;
 	t->mm->mm_brk = (uint64_t)brk;
@@ -102,8 +112,9 @@ static int mm_freeze(struct rp_dump *d, struct rp_task *t)
 static int mm_check(struct rp_restore *r, struct rp_rtask *t)
 {
 	const MmEntry *m = t->mm;
-	const uint64_t addrs[] = { m->mm_start_code, m->mm_end_code, m->mm_start_data, m->mm_end_data, m->mm_start_stack,
-				   m->mm_start_brk, m->mm_brk, m->mm_arg_start, m->mm_arg_end, m->mm_env_start, m->mm_env_end };
+	const uint64_t addrs[] = { m->mm_start_code,  m->mm_end_code,  m->mm_start_data, m->mm_end_data,
+				   m->mm_start_stack, m->mm_start_brk, m->mm_brk,	 m->mm_arg_start,
+				   m->mm_arg_end,     m->mm_env_start, m->mm_env_end };
 
 	for (size_t i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++)
 		if (addrs[i] >= TASK_SIZE)
@@ -135,11 +146,20 @@ static int mm_plan(struct rp_restore *r, struct rp_rtask *t)
 	if (off < 0)
 		return rp_error(&r->err, (int)off, "out of memory");
 	*p = (struct rp_plan_mm){
-		.start_code = m->mm_start_code, .end_code = m->mm_end_code, .start_data = m->mm_start_data,
-		.end_data = m->mm_end_data, .start_brk = m->mm_start_brk, .brk = m->mm_brk,
-		.start_stack = m->mm_start_stack, .arg_start = m->mm_arg_start, .arg_end = m->mm_arg_end,
-		.env_start = m->mm_env_start, .env_end = m->mm_env_end, .auxv_off = (uint64_t)off,
-		.auxv_len = m->n_mm_saved_auxv * sizeof(uint64_t), .exe_fd = fd,
+		.start_code = m->mm_start_code,
+		.end_code = m->mm_end_code,
+		.start_data = m->mm_start_data,
+		.end_data = m->mm_end_data,
+		.start_brk = m->mm_start_brk,
+		.brk = m->mm_brk,
+		.start_stack = m->mm_start_stack,
+		.arg_start = m->mm_arg_start,
+		.arg_end = m->mm_arg_end,
+		.env_start = m->mm_env_start,
+		.env_end = m->mm_env_end,
+		.auxv_off = (uint64_t)off,
+		.auxv_len = m->n_mm_saved_auxv * sizeof(uint64_t),
+		.exe_fd = fd,
 		.dumpable = m->has_dumpable ? (uint32_t)m->dumpable : 1,
 		.thp_disabled = m->has_thp_disabled && m->thp_disabled,
 	};

@@ -33,8 +33,9 @@ static int parse_block(struct rp_dump *d, const char **text, PosixTimerEntry *e)
 
 	if (**text == '\0')
 		return 1;
-	if (sscanf(*text, "ID: %d\nsignal: %d/%lx\nnotify: %15[a-z]/%15[a-z].%d\nClockID: %d\n%n", &id, &sig, &sival, how,
-		   whom, &pid, &clock, &used) != 7 || used == 0)
+	if (sscanf(*text, "ID: %d\nsignal: %d/%lx\nnotify: %15[a-z]/%15[a-z].%d\nClockID: %d\n%n", &id, &sig, &sival,
+		   how, whom, &pid, &clock, &used) != 7 ||
+	    used == 0)
 		return rp_error(&d->err, -EINVAL, "cannot read its POSIX timers: %.60s", *text);
 	e->it_id = (uint32_t)id;
 	e->clock_id = (uint32_t)clock;
@@ -49,7 +50,8 @@ static int parse_block(struct rp_dump *d, const char **text, PosixTimerEntry *e)
 	if (clock < 0 || clock > CLOCK_MAX) {
 		/* A thread's or process's own CPU clock has a negative number: only one's own are carried. */
 		if ((clock & 7) > 6 || (clock >> 3) != ~0)
-			return rp_error(&d->err, -ENOTSUP, "POSIX timer %d runs on clock %d, which cannot be carried", id, clock);
+			return rp_error(&d->err, -ENOTSUP, "POSIX timer %d runs on clock %d, which cannot be carried",
+					id, clock);
 	}
 	*text += used;
 	return 0;
@@ -59,12 +61,20 @@ static int read_times(struct rp_dump *d, struct rp_task *t, PosixTimerEntry *e)
 {
 	struct itimerspec v = { 0 };
 	int64_t overrun = 0;
-	int ret = rp_remote_call(d, t, &t->threads[0], &(struct rp_remote){ .what = "timer_gettime", .nr = SYS_timer_gettime,
-				 .args = { e->it_id, RP_SCRATCH(0) }, .out = &v, .out_len = sizeof(v) }, NULL);
+	int ret = rp_remote_call(d, t, &t->threads[0],
+				 &(struct rp_remote){ .what = "timer_gettime",
+						      .nr = SYS_timer_gettime,
+						      .args = { e->it_id, RP_SCRATCH(0) },
+						      .out = &v,
+						      .out_len = sizeof(v) },
+				 NULL);
 
 	if (ret == 0)
-		ret = rp_remote_call(d, t, &t->threads[0], &(struct rp_remote){ .what = "timer_getoverrun",
-				     .nr = SYS_timer_getoverrun, .args = { e->it_id } }, &overrun);
+		ret = rp_remote_call(d, t, &t->threads[0],
+				     &(struct rp_remote){ .what = "timer_getoverrun",
+							  .nr = SYS_timer_getoverrun,
+							  .args = { e->it_id } },
+				     &overrun);
 	e->isec = (uint64_t)v.it_interval.tv_sec;
 	e->insec = (uint64_t)v.it_interval.tv_nsec;
 	e->vsec = (uint64_t)v.it_value.tv_sec;
@@ -118,8 +128,8 @@ static int posixtimer_check(struct rp_restore *r, struct rp_rtask *t)
 	for (size_t i = 0; i < timers->n_posix; i++) {
 		const PosixTimerEntry *e = timers->posix[i];
 
-		if (e->insec >= NS || e->vnsec >= NS || e->isec > INT32_MAX || e->vsec > INT32_MAX || e->it_id > INT32_MAX ||
-		    e->si_signo > 64)
+		if (e->insec >= NS || e->vnsec >= NS || e->isec > INT32_MAX || e->vsec > INT32_MAX ||
+		    e->it_id > INT32_MAX || e->si_signo > 64)
 			return rp_bad_image(r, "POSIX timer %u", e->it_id);
 	}
 	return 0;
@@ -132,10 +142,15 @@ static int posixtimer_plan(struct rp_restore *r, struct rp_rtask *t)
 	for (size_t i = 0; timers && i < timers->n_posix; i++) {
 		const PosixTimerEntry *e = timers->posix[i];
 		struct rp_plan_posix_timer row = {
-			.id = (int32_t)e->it_id, .clock = (int32_t)e->clock_id, .notify = (int32_t)e->it_sigev_notify,
-			.signo = (int32_t)e->si_signo, .sival = e->sival_ptr,
-			.tid = e->has_notify_thread_id ? e->notify_thread_id : 0, .overrun = (int32_t)e->overrun,
-			.value_ns = (int64_t)(e->vsec * NS + e->vnsec), .interval_ns = (int64_t)(e->isec * NS + e->insec),
+			.id = (int32_t)e->it_id,
+			.clock = (int32_t)e->clock_id,
+			.notify = (int32_t)e->it_sigev_notify,
+			.signo = (int32_t)e->si_signo,
+			.sival = e->sival_ptr,
+			.tid = e->has_notify_thread_id ? e->notify_thread_id : 0,
+			.overrun = (int32_t)e->overrun,
+			.value_ns = (int64_t)(e->vsec * NS + e->vnsec),
+			.interval_ns = (int64_t)(e->isec * NS + e->insec),
 		};
 
 		if (rp_planner_add(t->plan, RP_PART_POSIX_TIMERS, &row) < 0)

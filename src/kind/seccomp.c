@@ -42,10 +42,12 @@ static int read_filter(struct rp_dump *d, int tid, unsigned index, SeccompFilter
 	f->filter.data = rp_dump_alloc(d, f->filter.len);
 	if (!f->filter.data)
 		return -ENOMEM;
-	if (ptrace((enum __ptrace_request)PTRACE_SECCOMP_GET_FILTER, tid, (void *)(unsigned long)index, f->filter.data) < 0)
+	if (ptrace((enum __ptrace_request)PTRACE_SECCOMP_GET_FILTER, tid, (void *)(unsigned long)index,
+		   f->filter.data) < 0)
 		return rp_error(&d->err, -errno, "thread %d: cannot read seccomp filter %u: %s", tid, index,
 				strerror(errno));
-	if (ptrace((enum __ptrace_request)PTRACE_SECCOMP_GET_METADATA, tid, (void *)sizeof(meta), &meta) >= 0 && meta.flags) {
+	if (ptrace((enum __ptrace_request)PTRACE_SECCOMP_GET_METADATA, tid, (void *)sizeof(meta), &meta) >= 0 &&
+	    meta.flags) {
 		f->has_flags = true;
 		f->flags = (uint32_t)meta.flags;
 	}
@@ -55,8 +57,8 @@ static int read_filter(struct rp_dump *d, int tid, unsigned index, SeccompFilter
 
 static bool is_same(const SeccompFilter *a, const SeccompFilter *b)
 {
-	return a->filter.len == b->filter.len && a->has_prev == b->has_prev && a->prev == b->prev && a->flags == b->flags &&
-	       memcmp(a->filter.data, b->filter.data, a->filter.len) == 0;
+	return a->filter.len == b->filter.len && a->has_prev == b->has_prev && a->prev == b->prev &&
+	       a->flags == b->flags && memcmp(a->filter.data, b->filter.data, a->filter.len) == 0;
 }
 
 /* The filters of one thread, oldest first, joined to what other threads have. */
@@ -140,7 +142,8 @@ static int chain_length(struct rp_restore *r, const SeccompEntry *e, uint32_t la
 		if (e->seccomp_filters[at]->filter.len == 0 ||
 		    e->seccomp_filters[at]->filter.len % sizeof(struct sock_filter) ||
 		    e->seccomp_filters[at]->filter.len / sizeof(struct sock_filter) > INSNS_MAX)
-			return rp_bad_image(r, "seccomp filter %u has %zu bytes", at, e->seccomp_filters[at]->filter.len);
+			return rp_bad_image(r, "seccomp filter %u has %zu bytes", at,
+					    e->seccomp_filters[at]->filter.len);
 		if (!e->seccomp_filters[at]->has_prev)
 			return n;
 	}

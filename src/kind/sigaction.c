@@ -29,9 +29,13 @@ static bool is_recorded(int sig)
 static int read_action(struct rp_dump *d, struct rp_task *t, int sig, SaEntry *e)
 {
 	struct kernel_sigaction sa = { 0 };
-	int ret = rp_remote_call(d, t, &t->threads[0], &(struct rp_remote){ .what = "rt_sigaction", .nr = SYS_rt_sigaction,
-				 .args = { (uint64_t)sig, 0, RP_SCRATCH(0), sizeof(uint64_t) }, .out = &sa,
-				 .out_len = sizeof(sa) }, NULL);
+	int ret = rp_remote_call(d, t, &t->threads[0],
+				 &(struct rp_remote){ .what = "rt_sigaction",
+						      .nr = SYS_rt_sigaction,
+						      .args = { (uint64_t)sig, 0, RP_SCRATCH(0), sizeof(uint64_t) },
+						      .out = &sa,
+						      .out_len = sizeof(sa) },
+				 NULL);
 
 	if (ret < 0)
 		return ret;

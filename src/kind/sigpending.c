@@ -70,7 +70,8 @@ static int sigpending_check(struct rp_restore *r, struct rp_rtask *t)
 	return ret;
 }
 
-static int plan_queue(struct rp_restore *r, struct rp_rtask *t, const SignalQueueEntry *q, uint32_t *first, uint32_t *count)
+static int plan_queue(struct rp_restore *r, struct rp_rtask *t, const SignalQueueEntry *q, uint32_t *first,
+		      uint32_t *count)
 {
 	*first = (uint32_t)rp_planner_count(t->plan, RP_PART_SIGINFOS);
 	*count = q ? (uint32_t)q->n_signals : 0;
@@ -88,7 +89,8 @@ static int sigpending_plan(struct rp_restore *r, struct rp_rtask *t)
 	for (size_t i = 0; ret == 0 && i < t->nthreads; i++) {
 		struct rp_plan_thread *p = rp_plan_thread_of(t, i);
 
-		ret = plan_queue(r, t, t->threads[i].core->thread_core->signals_p, &p->siginfo_first, &p->siginfo_count);
+		ret = plan_queue(r, t, t->threads[i].core->thread_core->signals_p, &p->siginfo_first,
+				 &p->siginfo_count);
 	}
 	return ret;
 }

@@ -14,12 +14,12 @@
 #include "tracee/tracee.h"
 
 /* A new message of this type in d's memory; NULL: no memory (d->err set). */
-#define RP_TASK_MSG(d, Type, type__init)                       \
-	({                                                     \
+#define RP_TASK_MSG(d, Type, type__init) \
+	({ \
 		Type *msg_ = rp_dump_alloc((d), sizeof(Type)); \
-		if (msg_)                                      \
-			type__init(msg_);                      \
-		msg_;                                          \
+		if (msg_) \
+			type__init(msg_); \
+		msg_; \
 	})
 
 /* A system call carried out by a thread of the stopped process; see rp_tracee_call_data(). A result that is an error is

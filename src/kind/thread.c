@@ -92,16 +92,29 @@ static int dump_injected(struct rp_dump *d, struct rp_task *t, struct rp_dthread
 		return -ENOMEM;
 	/* The call runs on the frame of the injection, not on the thread's stack: SS_ONSTACK would not be seen. The kernel
 	 * works it out from the stack pointer at each use anyway. */
-	ret = rp_remote_call(d, t, th, &(struct rp_remote){ .what = "sigaltstack", .nr = SYS_sigaltstack,
-			     .args = { 0, RP_SCRATCH(0) }, .out = &ss, .out_len = sizeof(ss) }, NULL);
+	ret = rp_remote_call(d, t, th,
+			     &(struct rp_remote){ .what = "sigaltstack",
+						  .nr = SYS_sigaltstack,
+						  .args = { 0, RP_SCRATCH(0) },
+						  .out = &ss,
+						  .out_len = sizeof(ss) },
+			     NULL);
 	if (ret == 0)
-		ret = rp_remote_call(d, t, th, &(struct rp_remote){ .what = "PR_GET_TID_ADDRESS", .nr = SYS_prctl,
-				     .args = { PR_GET_TID_ADDRESS, RP_SCRATCH(0) }, .out = &tid_addr,
-				     .out_len = sizeof(tid_addr) }, NULL);
+		ret = rp_remote_call(d, t, th,
+				     &(struct rp_remote){ .what = "PR_GET_TID_ADDRESS",
+							  .nr = SYS_prctl,
+							  .args = { PR_GET_TID_ADDRESS, RP_SCRATCH(0) },
+							  .out = &tid_addr,
+							  .out_len = sizeof(tid_addr) },
+				     NULL);
 	if (ret == 0)
-		ret = rp_remote_call(d, t, th, &(struct rp_remote){ .what = "PR_GET_PDEATHSIG", .nr = SYS_prctl,
-				     .args = { PR_GET_PDEATHSIG, RP_SCRATCH(0) }, .out = &pdeath,
-				     .out_len = sizeof(pdeath) }, NULL);
+		ret = rp_remote_call(d, t, th,
+				     &(struct rp_remote){ .what = "PR_GET_PDEATHSIG",
+							  .nr = SYS_prctl,
+							  .args = { PR_GET_PDEATHSIG, RP_SCRATCH(0) },
+							  .out = &pdeath,
+							  .out_len = sizeof(pdeath) },
+				     NULL);
 	if (ret < 0)
 		return ret;
 	sas->ss_sp = (uint64_t)(uintptr_t)ss.ss_sp;
@@ -259,8 +272,7 @@ static int check_thread(struct rp_restore *r, struct rp_rtask *t, const struct r
 		return rp_bad_image(r, "thread %d: not 64-bit code", th->tid);
 	if (g->fs_base >> 47 || g->gs_base >> 47 || g->ip >> 47)
 		return rp_bad_image(r, "thread %d: registers outside the address space", th->tid);
-	if (tc->rseq_entry && (tc->rseq_entry->rseq_abi_size > RSEQ_LEN_MAX ||
-			       tc->rseq_entry->rseq_abi_pointer >> 47))
+	if (tc->rseq_entry && (tc->rseq_entry->rseq_abi_size > RSEQ_LEN_MAX || tc->rseq_entry->rseq_abi_pointer >> 47))
 		return rp_bad_image(r, "thread %d: rseq area out of range", th->tid);
 	if (tc->futex_rla >> 47 || info->clear_tid_addr >> 47)
 		return rp_bad_image(r, "thread %d: pointers outside the address space", th->tid);
@@ -290,10 +302,12 @@ static int thread_check(struct rp_restore *r, struct rp_rtask *t)
 
 static void plan_regs(const UserX86RegsEntry *g, struct rp_plan_thread *p)
 {
+	/* clang-format off */
 	const uint64_t regs[27] = { g->r15, g->r14, g->r13, g->r12, g->bp, g->bx, g->r11, g->r10, g->r9,
 				    g->r8, g->ax, g->cx, g->dx, g->si, g->di, g->orig_ax, g->ip, g->cs,
 				    (g->flags & EFLAGS_USER) | 0x202, g->sp, g->ss, g->fs_base, g->gs_base, g->ds, g->es, g->fs,
 				    g->gs };
+	/* clang-format on */
 	/* Images of CRIU's keep a system call that was interrupted as it was at the stop. */
 	struct user_regs_struct r = { .rax = g->ax, .orig_rax = g->orig_ax, .rip = g->ip };
 

@@ -32,8 +32,8 @@
 
 static int refuse(struct rp_dump *d, const struct rp_smap *s, const char *what)
 {
-	return rp_error(&d->err, -ENOTSUP, "the mapping at %#lx, %s (%s), cannot be carried", (unsigned long)s->start, what,
-			s->path[0] ? s->path : "anonymous");
+	return rp_error(&d->err, -ENOTSUP, "the mapping at %#lx, %s (%s), cannot be carried", (unsigned long)s->start,
+			what, s->path[0] ? s->path : "anonymous");
 }
 
 /* What cannot be carried by the look of its name or flags. */
@@ -108,8 +108,9 @@ static int open_mapped(struct rp_dump *d, struct rp_task *t, const struct rp_map
 			errno = EPERM;
 		}
 	}
-	return fd < 0 ? rp_error(&d->err, -errno, "cannot open the file mapped at %#lx (%s): %s", (unsigned long)m->start,
-				 m->path, strerror(errno)) : fd;
+	return fd < 0 ? rp_error(&d->err, -errno, "cannot open the file mapped at %#lx (%s): %s",
+				 (unsigned long)m->start, m->path, strerror(errno))
+		      : fd;
 }
 
 /* Does the name still lead to this file? */
@@ -209,9 +210,17 @@ static int take_map(struct rp_dump *d, struct rp_task *t, const struct rp_smap *
 {
 	int ret;
 
-	*m = (struct rp_map){ .start = s->start, .end = s->end, .pgoff = s->pgoff, .prot = s->prot, .shared = s->shared,
-			      .dev_major = s->dev_major, .dev_minor = s->dev_minor, .ino = s->ino,
-			      .page_size = s->page_size, .vmflags = s->vmflags, .dirty = s->anonymous + s->swap };
+	*m = (struct rp_map){ .start = s->start,
+			      .end = s->end,
+			      .pgoff = s->pgoff,
+			      .prot = s->prot,
+			      .shared = s->shared,
+			      .dev_major = s->dev_major,
+			      .dev_minor = s->dev_minor,
+			      .ino = s->ino,
+			      .page_size = s->page_size,
+			      .vmflags = s->vmflags,
+			      .dirty = s->anonymous + s->swap };
 	/* Huge pages are in no other counter. */
 	if (s->vmflags & RP_VMF(HT))
 		m->dirty = s->end - s->start;
@@ -291,9 +300,9 @@ static uint64_t madvise_bits(uint64_t vmflags)
 		uint64_t flag;
 		int advice;
 	} table[] = {
-		{ RP_VMF(RR), MADV_RANDOM },	   { RP_VMF(SR), MADV_SEQUENTIAL }, { RP_VMF(DC), MADV_DONTFORK },
-		{ RP_VMF(MG), MADV_MERGEABLE },	   { RP_VMF(HG), MADV_HUGEPAGE },   { RP_VMF(NH), MADV_NOHUGEPAGE },
-		{ RP_VMF(DD), MADV_DONTDUMP },	   { RP_VMF(WF), MADV_WIPEONFORK },
+		{ RP_VMF(RR), MADV_RANDOM },	{ RP_VMF(SR), MADV_SEQUENTIAL }, { RP_VMF(DC), MADV_DONTFORK },
+		{ RP_VMF(MG), MADV_MERGEABLE }, { RP_VMF(HG), MADV_HUGEPAGE },	 { RP_VMF(NH), MADV_NOHUGEPAGE },
+		{ RP_VMF(DD), MADV_DONTDUMP },	{ RP_VMF(WF), MADV_WIPEONFORK },
 	};
 	uint64_t bits = 0;
 
@@ -323,10 +332,14 @@ static uint32_t map_flags(const struct rp_map *m)
 static uint32_t status_of(const struct rp_map *m)
 {
 	switch (m->what) {
-	case RP_MAP_VSYSCALL: return RP_VMA_STATUS_VSYSCALL | RP_VMA_ANON_PRIVATE;
-	case RP_MAP_VVAR: return RP_VMA_REGULAR | RP_VMA_ANON_PRIVATE | RP_VMA_STATUS_VVAR;
-	case RP_MAP_VDSO: return RP_VMA_REGULAR | RP_VMA_ANON_PRIVATE | RP_VMA_STATUS_VDSO;
-	case RP_MAP_SHM: return RP_VMA_REGULAR | RP_VMA_ANON_SHARED;
+	case RP_MAP_VSYSCALL:
+		return RP_VMA_STATUS_VSYSCALL | RP_VMA_ANON_PRIVATE;
+	case RP_MAP_VVAR:
+		return RP_VMA_REGULAR | RP_VMA_ANON_PRIVATE | RP_VMA_STATUS_VVAR;
+	case RP_MAP_VDSO:
+		return RP_VMA_REGULAR | RP_VMA_ANON_PRIVATE | RP_VMA_STATUS_VDSO;
+	case RP_MAP_SHM:
+		return RP_VMA_REGULAR | RP_VMA_ANON_SHARED;
 	case RP_MAP_FILE:
 		return RP_VMA_REGULAR | (m->shared ? RP_VMA_FILE_SHARED : RP_VMA_FILE_PRIVATE) |
 		       (rp_str_has_prefix(m->path, "/memfd:") ? RP_VMA_MEMFD : 0U);

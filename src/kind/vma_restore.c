@@ -15,8 +15,9 @@
 #define TASK_SIZE 0x7ffffffff000UL
 #define PROT_ALL ((uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
 /* What the restorer can do. MAP_LOCKED is carried out as mlock(). */
-#define FLAGS_KEPT ((uint32_t)(MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_HUGETLB | MAP_NORESERVE | MAP_STACK | \
-			       MAP_ANONYMOUS | MAP_HUGE_MASK << MAP_HUGE_SHIFT))
+#define FLAGS_KEPT \
+	((uint32_t)(MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_HUGETLB | MAP_NORESERVE | MAP_STACK | \
+		    MAP_ANONYMOUS | MAP_HUGE_MASK << MAP_HUGE_SHIFT))
 #define NO_SHM UINT32_MAX
 
 static bool is_file(const VmaEntry *e)
@@ -41,8 +42,10 @@ static int check_entry(struct rp_restore *r, const VmaEntry *e, uint64_t *last)
 {
 	if (e->status & RP_VMA_STATUS_VSYSCALL)
 		return 0;
-	if (e->start % RP_PAGE_SIZE || e->end % RP_PAGE_SIZE || e->start >= e->end || e->end > TASK_SIZE || e->start < *last)
-		return rp_bad_image(r, "mapping %#lx-%#lx is out of place", (unsigned long)e->start, (unsigned long)e->end);
+	if (e->start % RP_PAGE_SIZE || e->end % RP_PAGE_SIZE || e->start >= e->end || e->end > TASK_SIZE ||
+	    e->start < *last)
+		return rp_bad_image(r, "mapping %#lx-%#lx is out of place", (unsigned long)e->start,
+				    (unsigned long)e->end);
 	*last = e->end;
 	if (e->prot & ~PROT_ALL || e->pgoff % RP_PAGE_SIZE)
 		return rp_bad_image(r, "mapping %#lx has protection %#x, offset %#lx", (unsigned long)e->start, e->prot,
@@ -55,9 +58,10 @@ static int check_entry(struct rp_restore *r, const VmaEntry *e, uint64_t *last)
 	if (is_file(e) && (e->shmid > UINT32_MAX || !rp_restore_file(r, (uint32_t)e->shmid)))
 		return rp_bad_image(r, "mapping %#lx is of file %lu, which is not there", (unsigned long)e->start,
 				    (unsigned long)e->shmid);
-	if (!is_file(e) && !(e->status & (RP_VMA_ANON_PRIVATE | RP_VMA_ANON_SHARED | RP_VMA_STATUS_VVAR |
-					  RP_VMA_STATUS_VDSO)))
-		return rp_bad_image(r, "mapping %#lx is of no known kind (status %#x)", (unsigned long)e->start, e->status);
+	if (!is_file(e) &&
+	    !(e->status & (RP_VMA_ANON_PRIVATE | RP_VMA_ANON_SHARED | RP_VMA_STATUS_VVAR | RP_VMA_STATUS_VDSO)))
+		return rp_bad_image(r, "mapping %#lx is of no known kind (status %#x)", (unsigned long)e->start,
+				    e->status);
 	if (e->status & RP_VMA_ANON_SHARED && !is_file(e) && e->pgoff > TASK_SIZE)
 		return rp_bad_image(r, "mapping %#lx of shared memory has offset %#lx", (unsigned long)e->start,
 				    (unsigned long)e->pgoff);
@@ -85,7 +89,8 @@ static int check_runs(struct rp_restore *r, struct rp_rtask *t)
 			const VmaEntry *e = find_vma(t->mm, &at, addr);
 
 			if (!e || is_shared(e) || e->status & RP_VMA_STATUS_VVAR)
-				return rp_bad_image(r, "pages at %#lx belong to no private mapping", (unsigned long)addr);
+				return rp_bad_image(r, "pages at %#lx belong to no private mapping",
+						    (unsigned long)addr);
 			addr = e->end;
 		}
 	}
@@ -220,8 +225,11 @@ static int plan_object_pages(struct rp_restore *r, struct rp_rtask *t, uint64_t 
 	if (fd < 0)
 		return fd;
 	for (size_t i = 0; i < count; i++) {
-		struct rp_plan_run row = { .vaddr = runs[i].vaddr, .len = runs[i].npages * RP_PAGE_SIZE,
-					   .file_off = runs[i].file_off, .fd = fd, .shm = index };
+		struct rp_plan_run row = { .vaddr = runs[i].vaddr,
+					   .len = runs[i].npages * RP_PAGE_SIZE,
+					   .file_off = runs[i].file_off,
+					   .fd = fd,
+					   .shm = index };
 
 		if (row.vaddr + row.len > *size)
 			*size = row.vaddr + row.len;
@@ -244,7 +252,8 @@ static int plan_object(struct rp_restore *r, struct rp_rtask *t, uint64_t shmid,
 	for (size_t i = 0; i < t->mm->n_vmas; i++) {
 		const VmaEntry *e = t->mm->vmas[i];
 
-		if (e->status & RP_VMA_ANON_SHARED && !is_file(e) && e->shmid == shmid && e->pgoff + (e->end - e->start) > o.size)
+		if (e->status & RP_VMA_ANON_SHARED && !is_file(e) && e->shmid == shmid &&
+		    e->pgoff + (e->end - e->start) > o.size)
 			o.size = e->pgoff + (e->end - e->start);
 	}
 	index = (int64_t)rp_planner_count(t->plan, RP_PART_SHMS);
@@ -260,8 +269,13 @@ static int plan_object(struct rp_restore *r, struct rp_rtask *t, uint64_t shmid,
 static int plan_vma(struct rp_restore *r, struct rp_rtask *t, const VmaEntry *e)
 {
 	const RpVmaExtra *x = extra_of(t, e->start);
-	struct rp_plan_vma v = { .start = e->start, .end = e->end, .prot = e->prot, .fd = -1, .shm = NO_SHM,
-				 .madv = e->has_madv ? e->madv : 0, .type = RP_VMA_ANON };
+	struct rp_plan_vma v = { .start = e->start,
+				 .end = e->end,
+				 .prot = e->prot,
+				 .fd = -1,
+				 .shm = NO_SHM,
+				 .madv = e->has_madv ? e->madv : 0,
+				 .type = RP_VMA_ANON };
 	int ret = 0;
 
 	v.flags = e->flags & FLAGS_KEPT;
@@ -301,9 +315,11 @@ static int plan_runs(struct rp_restore *r, struct rp_rtask *t)
 		while (addr < end) {
 			const VmaEntry *e = find_vma(t->mm, &at, addr);
 			uint64_t stop = e->end < end ? e->end : end;
-			struct rp_plan_run row = { .vaddr = addr, .len = stop - addr,
+			struct rp_plan_run row = { .vaddr = addr,
+						   .len = stop - addr,
 						   .file_off = t->runs[i].file_off + (addr - t->runs[i].vaddr),
-						   .fd = t->pages_fd, .shm = NO_SHM };
+						   .fd = t->pages_fd,
+						   .shm = NO_SHM };
 
 			addr = stop;
 			/* CRIU saves the pages of the vdso; it is the kernel's own, which is moved into place. */

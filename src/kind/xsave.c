@@ -20,9 +20,11 @@ struct component {
 	size_t count_at, items_at; /* in UserX86XsaveEntry */
 };
 
-#define COMPONENT(b, label, bytes, w, field)                                                \
-	{ .bit = (b), .name = (label), .size = (bytes), .width = (w),                       \
-	  .count_at = offsetof(UserX86XsaveEntry, n_##field), .items_at = offsetof(UserX86XsaveEntry, field) }
+#define COMPONENT(b, label, bytes, w, field) \
+	{ \
+		.bit = (b), .name = (label), .size = (bytes), .width = (w), \
+		.count_at = offsetof(UserX86XsaveEntry, n_##field), .items_at = offsetof(UserX86XsaveEntry, field) \
+	}
 
 static const struct component components[] = {
 	COMPONENT(2, "AVX", 256, 4, ymmh_space),
@@ -100,8 +102,10 @@ int rp_xsave_dump(struct rp_dump *d, int tid, const uint8_t *area, size_t len, U
 	if (len >= XSAVE_MIN)
 		memcpy(&bv, area + LEGACY, sizeof(bv));
 	if (bv & ~CARRIED)
-		return rp_error(&d->err, -ENOTSUP, "thread %d uses processor state (components %#lx, such as AMX tiles) "
-				"that cannot be carried", tid, (unsigned long)(bv & ~CARRIED));
+		return rp_error(&d->err, -ENOTSUP,
+				"thread %d uses processor state (components %#lx, such as AMX tiles) "
+				"that cannot be carried",
+				tid, (unsigned long)(bv & ~CARRIED));
 	memcpy(words, area, sizeof(words));
 	e->cwd = words[0];
 	e->swd = words[1];
@@ -149,7 +153,8 @@ int rp_xsave_check(struct rp_restore *r, uint32_t tid, const UserX86FpregsEntry 
 		if (!(x->xstate_bv >> c->bit & 1))
 			continue;
 		if (!(cpu_features() >> c->bit & 1))
-			return rp_error(&r->err, -ENOTSUP, "thread %u uses %s, which this CPU does not have", tid, c->name);
+			return rp_error(&r->err, -ENOTSUP, "thread %u uses %s, which this CPU does not have", tid,
+					c->name);
 		/* PKRU is one word in CRIU's images although the component has two. */
 		if (n > c->size / c->width || n == 0)
 			return rp_bad_image(r, "thread %u has %zu words of %s", tid, n, c->name);

@@ -316,8 +316,8 @@ static __attribute__((noinline)) int lower_int(int key, int *value)
 
 void rp_attr_init(void)
 {
-	static const int keys[] = { MPI_TAG_UB, MPI_HOST, MPI_IO, MPI_WTIME_IS_GLOBAL, MPI_APPNUM, MPI_LASTUSEDCODE,
-				    MPI_UNIVERSE_SIZE };
+	static const int keys[] = { MPI_TAG_UB, MPI_HOST,	  MPI_IO,	    MPI_WTIME_IS_GLOBAL,
+				    MPI_APPNUM, MPI_LASTUSEDCODE, MPI_UNIVERSE_SIZE };
 	struct rp_attr **at = &RP_C(MPI_COMM_WORLD)->attrs, *a;
 	int value;
 

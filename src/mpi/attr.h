@@ -28,10 +28,10 @@ struct rp_attr {
 
 struct rp_keyval {
 	uint32_t used;
-	uint16_t kind;	 /* RP_COMM, RP_TYPE, RP_WIN */
+	uint16_t kind;	  /* RP_COMM, RP_TYPE, RP_WIN */
 	uint16_t fortran; /* callbacks are: 0 C, 1 MPI-1 Fortran, 2 MPI-2 Fortran */
-	uint32_t freed;	 /* the application freed it; attributes still use it */
-	uint32_t users;	 /* attributes with this key */
+	uint32_t freed;	  /* the application freed it; attributes still use it */
+	uint32_t users;	  /* attributes with this key */
 	void (*copy)(void);
 	void (*delete)(void);
 	union {

@@ -83,7 +83,7 @@ static int finish(struct rp_thread *t, int rc, MPI_Comm comm, const char *functi
 	if (rc == MPI_SUCCESS)
 		return rc;
 	return rc == MPI_ERR_BUFFER || rc == MPI_ERR_NO_MEM ? rp_comm_raise(RP_C(comm), rc, function)
-							      : rp_comm_error(RP_C(comm), rc);
+							    : rp_comm_error(RP_C(comm), rc);
 }
 
 RP_EXPORT int PMPI_Bsend(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)

@@ -51,11 +51,11 @@ RP_HIDE struct rp_group *rp_group_of(int32_t *world, int32_t n);
 RP_HIDE void rp_type_release(struct rp_type *type);
 RP_HIDE void rp_op_release(struct rp_op *op);
 RP_HIDE void rp_info_release(struct rp_info *info);
-RP_HIDE void rp_types_init(void);	     /* predefined types' sizes; inside */
+RP_HIDE void rp_types_init(void);		   /* predefined types' sizes; inside */
 RP_HIDE int rp_type_rebuild(struct rp_type *type); /* replay, inside: lower type again; MPI error code */
-RP_HIDE int rp_op_rebuild(struct rp_op *op);	     /* the same */
-RP_HIDE int rp_errors_rebuild(void);	     /* user error classes, codes, strings; inside */
-RP_HIDE struct rp_info *rp_info_new(void); /* empty, linked */
+RP_HIDE int rp_op_rebuild(struct rp_op *op);	   /* the same */
+RP_HIDE int rp_errors_rebuild(void);		   /* user error classes, codes, strings; inside */
+RP_HIDE struct rp_info *rp_info_new(void);	   /* empty, linked */
 RP_HIDE struct rp_info *rp_info_copy(const struct rp_info *info);
 RP_HIDE int rp_info_put(struct rp_info *info, const char *key, const char *value);
 

@@ -8,11 +8,11 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
-#define TURN_US 50	     /* between two looks at threads that are still inside */
-#define PARKED_US 100	     /* between two turns of MPI's progress while parked */
-#define SLICE_FIRST_US 500   /* how long a released rank runs before it parks wherever it is */
-#define SLICE_LAST_US 50000  /* each release of an attempt doubles it up to this */
-#define GIVE_UP_US 2000000   /* a drain that the agent called off still tries to end this long: all ranks together */
+#define TURN_US 50	    /* between two looks at threads that are still inside */
+#define PARKED_US 100	    /* between two turns of MPI's progress while parked */
+#define SLICE_FIRST_US 500  /* how long a released rank runs before it parks wherever it is */
+#define SLICE_LAST_US 50000 /* each release of an attempt doubles it up to this */
+#define GIVE_UP_US 2000000  /* a drain that the agent called off still tries to end this long: all ranks together */
 
 enum phase { IDLE, CLOSING, PARKED, RELEASED, QUIET };
 
@@ -20,7 +20,7 @@ static struct {
 	enum phase phase;
 	uint32_t served; /* attempt that is over for this rank */
 	uint32_t attempt;
-	uint32_t echo; /* command_seq that was acted upon */
+	uint32_t echo;	/* command_seq that was acted upon */
 	uint32_t shown; /* state in the slot */
 	uint32_t locked;
 	uint32_t gate_ready;
@@ -123,7 +123,8 @@ static void publish(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t state, ui
 	}
 	if (!fits) {
 		state = RP_RANK_REFUSED;
-		rp_text(slot->text, sizeof(slot->text), "more than 8192 communicators are alive; free some", NULL, NULL);
+		rp_text(slot->text, sizeof(slot->text), "more than 8192 communicators are alive; free some", NULL,
+			NULL);
 	}
 	slot->sent = rp_stub.total.sent;
 	slot->received = rp_stub.total.received;

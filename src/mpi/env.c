@@ -60,7 +60,8 @@ static int init(int *argc, char ***argv, int threads, int required, int *provide
 	int rc, level = MPI_THREAD_SINGLE;
 
 	if (rp_stub.state != RP_MPI_NONE) {
-		say("*** MPI_INIT was called more than once, or after MPI_FINALIZE.\n*** Your MPI job will now abort.\n");
+		say("*** MPI_INIT was called more than once, or after MPI_FINALIZE.\n*** Your MPI job will now "
+		    "abort.\n");
 		rp_sys6(SYS_exit_group, 1, 0, 0, 0, 0, 0);
 	}
 	rp_lower_need();

@@ -16,8 +16,8 @@ RP_HIDE void rp_info_env_init(void); /* contents of MPI_INFO_ENV; inside */
 /* A class, code or string that the application added. */
 struct rp_error_user {
 	struct rp_error_user *next;
-	int32_t what; /* 0 class, 1 code, 2 string */
-	int32_t number; /* the class or code that was given, or for which the string is */
+	int32_t what;	  /* 0 class, 1 code, 2 string */
+	int32_t number;	  /* the class or code that was given, or for which the string is */
 	int32_t of_class; /* code: its class */
 	char string[MPI_MAX_ERROR_STRING];
 };

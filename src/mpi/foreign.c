@@ -164,7 +164,8 @@ RP_EXPORT int PMPI_Register_datarep(const char *name, MPI_Datarep_conversion_fun
 		return rp_comm_raise(NULL, MPI_ERR_NO_MEM, "MPI_Register_datarep");
 	*d = (struct datarep){ read, write, extent, extra };
 	t = rp_mpi_enter();
-	rc = rp_lower.MPI_Register_datarep(name, read ? datarep_read : NULL, write ? datarep_write : NULL, datarep_extent, d);
+	rc = rp_lower.MPI_Register_datarep(name, read ? datarep_read : NULL, write ? datarep_write : NULL,
+					   datarep_extent, d);
 	rp_leave(t);
 	return rc == MPI_SUCCESS ? rc : rp_file_error(NULL, rc);
 }

@@ -271,10 +271,10 @@ RP_EXPORT MPI_Datatype ompi_datatype_match_size(int size, uint16_t class, uint16
 
 /* ---- Fortran entry points of the C library itself: one function, the names that compilers make of it ---- */
 
-#define FORTRAN(lower, UPPER)                                                                                         \
-	extern __typeof__(f_##lower) lower __attribute__((weak, alias("f_" #lower), visibility("default")));           \
-	extern __typeof__(f_##lower) lower##_ __attribute__((weak, alias("f_" #lower), visibility("default")));        \
-	extern __typeof__(f_##lower) lower##__ __attribute__((weak, alias("f_" #lower), visibility("default")));       \
+#define FORTRAN(lower, UPPER) \
+	extern __typeof__(f_##lower) lower __attribute__((weak, alias("f_" #lower), visibility("default"))); \
+	extern __typeof__(f_##lower) lower##_ __attribute__((weak, alias("f_" #lower), visibility("default"))); \
+	extern __typeof__(f_##lower) lower##__ __attribute__((weak, alias("f_" #lower), visibility("default"))); \
 	extern __typeof__(f_##lower) UPPER __attribute__((weak, alias("f_" #lower), visibility("default")))
 
 static void __attribute__((used)) f_mpi_wtime_f90(double *w)
@@ -306,8 +306,8 @@ static void __attribute__((used)) f_mpi_conversion_fn_null(void)
 }
 FORTRAN(mpi_conversion_fn_null, MPI_CONVERSION_FN_NULL);
 
-static void __attribute__((used)) f_mpi_dup_fn(MPI_Fint *object, MPI_Fint *key, MPI_Fint *extra, MPI_Fint *in, MPI_Fint *out, MPI_Fint *flag,
-					MPI_Fint *ierr)
+static void __attribute__((used)) f_mpi_dup_fn(MPI_Fint *object, MPI_Fint *key, MPI_Fint *extra, MPI_Fint *in,
+					       MPI_Fint *out, MPI_Fint *flag, MPI_Fint *ierr)
 {
 	*out = *in;
 	*flag = 1;
@@ -315,22 +315,23 @@ static void __attribute__((used)) f_mpi_dup_fn(MPI_Fint *object, MPI_Fint *key, 
 }
 FORTRAN(mpi_dup_fn, MPI_DUP_FN);
 
-static void __attribute__((used)) f_mpi_null_copy_fn(MPI_Fint *object, MPI_Fint *key, MPI_Fint *extra, MPI_Fint *in, MPI_Fint *out, MPI_Fint *flag,
-					MPI_Fint *ierr)
+static void __attribute__((used)) f_mpi_null_copy_fn(MPI_Fint *object, MPI_Fint *key, MPI_Fint *extra, MPI_Fint *in,
+						     MPI_Fint *out, MPI_Fint *flag, MPI_Fint *ierr)
 {
 	*flag = 0;
 	*ierr = MPI_SUCCESS;
 }
 FORTRAN(mpi_null_copy_fn, MPI_NULL_COPY_FN);
 
-static void __attribute__((used)) f_mpi_null_delete_fn(MPI_Fint *object, MPI_Fint *key, MPI_Fint *value, MPI_Fint *extra, MPI_Fint *ierr)
+static void __attribute__((used))
+f_mpi_null_delete_fn(MPI_Fint *object, MPI_Fint *key, MPI_Fint *value, MPI_Fint *extra, MPI_Fint *ierr)
 {
 	*ierr = MPI_SUCCESS;
 }
 FORTRAN(mpi_null_delete_fn, MPI_NULL_DELETE_FN);
 
-static void __attribute__((used)) f_mpi_comm_dup_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in, MPI_Aint *out, MPI_Fint *flag,
-					MPI_Fint *ierr)
+static void __attribute__((used)) f_mpi_comm_dup_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in,
+						    MPI_Aint *out, MPI_Fint *flag, MPI_Fint *ierr)
 {
 	*out = *in;
 	*flag = 1;
@@ -338,22 +339,23 @@ static void __attribute__((used)) f_mpi_comm_dup_fn(MPI_Fint *object, MPI_Fint *
 }
 FORTRAN(mpi_comm_dup_fn, MPI_COMM_DUP_FN);
 
-static void __attribute__((used)) f_mpi_comm_null_copy_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in, MPI_Aint *out, MPI_Fint *flag,
-					MPI_Fint *ierr)
+static void __attribute__((used)) f_mpi_comm_null_copy_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra,
+							  MPI_Aint *in, MPI_Aint *out, MPI_Fint *flag, MPI_Fint *ierr)
 {
 	*flag = 0;
 	*ierr = MPI_SUCCESS;
 }
 FORTRAN(mpi_comm_null_copy_fn, MPI_COMM_NULL_COPY_FN);
 
-static void __attribute__((used)) f_mpi_comm_null_delete_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *value, MPI_Aint *extra, MPI_Fint *ierr)
+static void __attribute__((used))
+f_mpi_comm_null_delete_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *value, MPI_Aint *extra, MPI_Fint *ierr)
 {
 	*ierr = MPI_SUCCESS;
 }
 FORTRAN(mpi_comm_null_delete_fn, MPI_COMM_NULL_DELETE_FN);
 
-static void __attribute__((used)) f_mpi_type_dup_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in, MPI_Aint *out, MPI_Fint *flag,
-					MPI_Fint *ierr)
+static void __attribute__((used)) f_mpi_type_dup_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in,
+						    MPI_Aint *out, MPI_Fint *flag, MPI_Fint *ierr)
 {
 	*out = *in;
 	*flag = 1;
@@ -361,22 +363,23 @@ static void __attribute__((used)) f_mpi_type_dup_fn(MPI_Fint *object, MPI_Fint *
 }
 FORTRAN(mpi_type_dup_fn, MPI_TYPE_DUP_FN);
 
-static void __attribute__((used)) f_mpi_type_null_copy_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in, MPI_Aint *out, MPI_Fint *flag,
-					MPI_Fint *ierr)
+static void __attribute__((used)) f_mpi_type_null_copy_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra,
+							  MPI_Aint *in, MPI_Aint *out, MPI_Fint *flag, MPI_Fint *ierr)
 {
 	*flag = 0;
 	*ierr = MPI_SUCCESS;
 }
 FORTRAN(mpi_type_null_copy_fn, MPI_TYPE_NULL_COPY_FN);
 
-static void __attribute__((used)) f_mpi_type_null_delete_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *value, MPI_Aint *extra, MPI_Fint *ierr)
+static void __attribute__((used))
+f_mpi_type_null_delete_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *value, MPI_Aint *extra, MPI_Fint *ierr)
 {
 	*ierr = MPI_SUCCESS;
 }
 FORTRAN(mpi_type_null_delete_fn, MPI_TYPE_NULL_DELETE_FN);
 
-static void __attribute__((used)) f_mpi_win_dup_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in, MPI_Aint *out, MPI_Fint *flag,
-					MPI_Fint *ierr)
+static void __attribute__((used)) f_mpi_win_dup_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in,
+						   MPI_Aint *out, MPI_Fint *flag, MPI_Fint *ierr)
 {
 	*out = *in;
 	*flag = 1;
@@ -384,15 +387,16 @@ static void __attribute__((used)) f_mpi_win_dup_fn(MPI_Fint *object, MPI_Fint *k
 }
 FORTRAN(mpi_win_dup_fn, MPI_WIN_DUP_FN);
 
-static void __attribute__((used)) f_mpi_win_null_copy_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in, MPI_Aint *out, MPI_Fint *flag,
-					MPI_Fint *ierr)
+static void __attribute__((used)) f_mpi_win_null_copy_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *extra, MPI_Aint *in,
+							 MPI_Aint *out, MPI_Fint *flag, MPI_Fint *ierr)
 {
 	*flag = 0;
 	*ierr = MPI_SUCCESS;
 }
 FORTRAN(mpi_win_null_copy_fn, MPI_WIN_NULL_COPY_FN);
 
-static void __attribute__((used)) f_mpi_win_null_delete_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *value, MPI_Aint *extra, MPI_Fint *ierr)
+static void __attribute__((used))
+f_mpi_win_null_delete_fn(MPI_Fint *object, MPI_Fint *key, MPI_Aint *value, MPI_Aint *extra, MPI_Fint *ierr)
 {
 	*ierr = MPI_SUCCESS;
 }

@@ -25,7 +25,7 @@ struct block {
 static struct {
 	struct free_block {
 		struct free_block *next;
-	} *free[MAX_SHIFT + 1];
+	} * free[MAX_SHIFT + 1];
 	char *at, *end;
 } heap;
 

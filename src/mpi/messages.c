@@ -46,7 +46,8 @@ static int post_again(struct rp_req *r)
 
 	if (r->kind != RP_REQ_RECV || !(r->flags & RP_REQ_ACTIVE) || (r->flags & RP_REQ_DONE))
 		return MPI_SUCCESS;
-	rc = rp_lower.MPI_Irecv(r->buf, r->count, RP_LOWER_TYPE(r->type), r->peer, r->tag, RP_LOWER_COMM(r->comm), &lower);
+	rc = rp_lower.MPI_Irecv(r->buf, r->count, RP_LOWER_TYPE(r->type), r->peer, r->tag, RP_LOWER_COMM(r->comm),
+				&lower);
 	if (rc == MPI_SUCCESS)
 		r->o.lower = lower;
 	return rc;

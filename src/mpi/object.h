@@ -57,7 +57,7 @@ struct rp_object {
 	uint16_t kind;
 	uint16_t flags;
 	uint32_t refs;
-	int32_t word; /* rp_group: number of members, where the Fortran bindings read it */
+	int32_t word;	 /* rp_group: number of members, where the Fortran bindings read it */
 	int32_t f_index; /* Fortran handle, -1 none yet */
 	struct rp_link link;
 };
@@ -79,13 +79,13 @@ enum rp_topology { RP_TOPO_NONE, RP_TOPO_CART, RP_TOPO_GRAPH, RP_TOPO_DIST };
 
 /* Recorded as the creating call gave it (for a distributed graph: this rank's own edges). Comes from rp_heap. */
 struct rp_topo {
-	int32_t ndims;	       /* CART: dims[n], periods[n]; GRAPH: nodes */
+	int32_t ndims; /* CART: dims[n], periods[n]; GRAPH: nodes */
 	int32_t nedges;
 	int32_t indegree, outdegree, weighted;
-	int32_t *dims, *periods;	       /* CART */
-	int32_t *index, *edges;		       /* GRAPH */
-	int32_t *sources, *source_weights;     /* DIST */
-	int32_t *destinations, *dest_weights;  /* DIST */
+	int32_t *dims, *periods;	      /* CART */
+	int32_t *index, *edges;		      /* GRAPH */
+	int32_t *sources, *source_weights;    /* DIST */
+	int32_t *destinations, *dest_weights; /* DIST */
 };
 
 struct rp_comm {
@@ -98,7 +98,7 @@ struct rp_comm {
 	/* ---- */
 	struct rp_errhandler *errhandler;
 	int32_t remote_size;
-	uint32_t topology; /* enum rp_topology */
+	uint32_t topology;     /* enum rp_topology */
 	int32_t *remote_world; /* intercommunicator: the remote group's list, else NULL */
 	struct rp_topo *topo;
 	uint64_t created; /* communicators made collectively from this one */
@@ -107,14 +107,14 @@ struct rp_comm {
 	struct rp_info *info;
 	uint64_t msg[8]; /* MPIMSG's own (message.h) */
 	unsigned char pad[232 - 200];
-	uint32_t native_flags;		     /* 232: bit 0: intercommunicator */
+	uint32_t native_flags; /* 232: bit 0: intercommunicator */
 	uint32_t pad1[3];
-	struct rp_group *native_local_group; /* 248: referenced */
+	struct rp_group *native_local_group;  /* 248: referenced */
 	struct rp_group *native_remote_group; /* 256: the local one in an intracommunicator (then not referenced) */
 	uint64_t pad2;
 	void *native_keyhash; /* 272: the communicator itself, what ompi_attr_get_*() are given */
 	uint64_t pad3[4];
-	void *native_error_handler; /* 312 */
+	void *native_error_handler;	/* 312 */
 	int32_t native_errhandler_type; /* 320 */
 	int32_t pad4;
 	char name[MPI_MAX_OBJECT_NAME];
@@ -228,8 +228,8 @@ struct rp_stub {
 	struct rp_link objects[RP_NKINDS]; /* heads of circular lists, user objects in order of creation */
 	uint64_t count[RP_NKINDS];
 	struct rp_f_table f_tables[RP_NKINDS];
-	int64_t tool_sessions; /* MPI_T objects alive, not carried */
-	const char *tool_by;   /* the function that made the last one */
+	int64_t tool_sessions;		   /* MPI_T objects alive, not carried */
+	const char *tool_by;		   /* the function that made the last one */
 	struct rp_error_user *error_users; /* classes, codes and strings that the application added, in order */
 	struct rp_keyval *keyvals;	   /* attr.h */
 	int32_t tag_ub, host, io, wtime_is_global, appnum, universe_size, lastusedcode, nkeyvals;

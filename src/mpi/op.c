@@ -24,16 +24,17 @@ __asm__(".text\n"
 	"rp_op_slots:\n"
 	".set slot, 0\n"
 	".rept " STRING(NSLOTS) "\n"
-	".balign " STRING(SLOT_BYTES) "\n"
-	"movl $slot, %r8d\n"
-	"jmp rp_op_call\n"
-	".set slot, slot + 1\n"
-	".endr\n");
+				".balign " STRING(SLOT_BYTES) "\n"
+							      "movl $slot, %r8d\n"
+							      "jmp rp_op_call\n"
+							      ".set slot, slot + 1\n"
+							      ".endr\n");
 extern char rp_op_slots[] RP_HIDE;
 RP_HIDE void rp_op_call(void *in, void *inout, int *len, MPI_Datatype *type, uint32_t slot);
 
 /* On the application's FS. */
-static __attribute__((noinline)) void op_user(const struct rp_op *op, void *in, void *inout, int *len, MPI_Datatype type)
+static __attribute__((noinline)) void op_user(const struct rp_op *op, void *in, void *inout, int *len,
+					      MPI_Datatype type)
 {
 	if (op->native_flags & OP_FORTRAN) {
 		MPI_Fint f_len = *len, f_type = rp_c2f(type);
@@ -42,8 +43,8 @@ static __attribute__((noinline)) void op_user(const struct rp_op *op, void *in, 
 		return;
 	}
 	if (op->cxx)
-		((void (*)(void *, void *, int *, MPI_Datatype *, MPI_User_function *))(void (*)(void))op->fn)(
-			in, inout, len, &type, op->cxx);
+		((void (*)(void *, void *, int *, MPI_Datatype *, MPI_User_function *))(
+			 void (*)(void))op->fn)(in, inout, len, &type, op->cxx);
 	else
 		op->fn(in, inout, len, &type);
 }

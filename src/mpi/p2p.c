@@ -76,7 +76,8 @@ RP_ALIAS(MPI_Ssend);
 
 /* A receive that found its message in the queue, or that was asked to park: goes on as a request on the stack. */
 static __attribute__((noinline)) int recv_slow(struct rp_thread *t, MPI_Request lower, void *buf, int count,
-					       MPI_Datatype type, int source, int tag, MPI_Comm comm, MPI_Status *status)
+					       MPI_Datatype type, int source, int tag, MPI_Comm comm,
+					       MPI_Status *status)
 {
 	struct rp_req r;
 	int rc;
@@ -202,7 +203,8 @@ RP_EXPORT int PMPI_Sendrecv_replace(void *buf, int count, MPI_Datatype type, int
 	rc = rp_lower.MPI_Pack_size(count, RP_LOWER_TYPE(type), RP_LOWER_COMM(comm), &size);
 	if (rc == MPI_SUCCESS) {
 		copy = rp_heap_alloc((size_t)size + 1);
-		rc = copy ? rp_lower.MPI_Pack(buf, count, RP_LOWER_TYPE(type), copy, size, &position, RP_LOWER_COMM(comm))
+		rc = copy ? rp_lower.MPI_Pack(buf, count, RP_LOWER_TYPE(type), copy, size, &position,
+					      RP_LOWER_COMM(comm))
 			  : MPI_ERR_NO_MEM;
 	}
 	if (rc == MPI_SUCCESS) {

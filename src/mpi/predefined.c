@@ -9,10 +9,10 @@
 #include "split/switch.h"
 
 /* mpi.h declares these structs and leaves them incomplete; sizes are those of Open MPI 4.1's symbols. */
-#define SIZED(tag, object, size)                                                                                      \
-	struct tag {                                                                                                  \
-		struct object o;                                                                                      \
-		unsigned char pad[(size) - sizeof(struct object)];                                                    \
+#define SIZED(tag, object, size) \
+	struct tag { \
+		struct object o; \
+		unsigned char pad[(size) - sizeof(struct object)]; \
 	}
 SIZED(ompi_predefined_communicator_t, rp_comm, 512);
 SIZED(ompi_predefined_datatype_t, rp_type, 512);
@@ -44,6 +44,7 @@ _Static_assert(offsetof(struct rp_request, native_greq_is_c) == 192, "greq_funcs
 
 #define COMMS(X) X(comm_world, 0) X(comm_self, 0) X(comm_null, RP_NULL_HANDLE)
 #define GROUPS(X) X(group_empty, 0) X(group_null, RP_NULL_HANDLE)
+/* clang-format off */
 #define INFOS(X) X(info_env, 0) X(info_null, RP_NULL_HANDLE)
 #define ERRHANDLERS(X)                                                                                                \
 	X(errhandler_null, RP_NULL_HANDLE) X(errors_are_fatal, 0) X(errors_return, 0) X(errors_throw_exceptions, 0)
@@ -68,30 +69,29 @@ _Static_assert(offsetof(struct rp_request, native_greq_is_c) == 192, "greq_funcs
 	X(short, 0) X(short_int, 0) X(signed_char, 0) X(ub, 0) X(uint16_t, 0) X(uint32_t, 0) X(uint64_t, 0)           \
 	X(uint8_t, 0) X(unavailable, 0) X(unsigned, 0) X(unsigned_char, 0) X(unsigned_long, 0)                        \
 	X(unsigned_long_long, 0) X(unsigned_short, 0) X(wchar, 0)
+/* clang-format on */
 
 #define HEAD(k, f) .kind = (k), .flags = RP_PREDEFINED | (f), .refs = 1, .f_index = -1
-#define COMM_DEF(n, f)                                                                                                \
-	RP_EXPORT struct ompi_predefined_communicator_t ompi_mpi_##n = {                                              \
-		.o = { .o = { HEAD(RP_COMM, f) }, .rank = MPI_UNDEFINED } };
-#define TYPE_DEF(n, f)                                                                                                \
-	extern struct ompi_predefined_datatype_t ompi_mpi_##n;                                                        \
-	RP_EXPORT struct ompi_predefined_datatype_t ompi_mpi_##n = {                                                  \
-		.o = { .o = { HEAD(RP_TYPE, (f) | RP_COMMITTED) }, .combiner = MPI_COMBINER_NAMED } };
-#define GROUP_DEF(n, f)                                                                                               \
-	RP_EXPORT struct ompi_predefined_group_t ompi_mpi_##n = {                                                     \
-		.o = { .o = { HEAD(RP_GROUP, f) }, .my_rank = MPI_UNDEFINED } };
-#define INFO_DEF(n, f)                                                                                                \
-	RP_EXPORT struct ompi_predefined_info_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_INFO, f) } } };
-#define OP_DEF(n, f)                                                                                                  \
+#define COMM_DEF(n, f) \
+	RP_EXPORT struct ompi_predefined_communicator_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_COMM, f) }, \
+										.rank = MPI_UNDEFINED } };
+#define TYPE_DEF(n, f) \
+	extern struct ompi_predefined_datatype_t ompi_mpi_##n; \
+	RP_EXPORT struct ompi_predefined_datatype_t ompi_mpi_##n = { \
+		.o = { .o = { HEAD(RP_TYPE, (f) | RP_COMMITTED) }, .combiner = MPI_COMBINER_NAMED } \
+	};
+#define GROUP_DEF(n, f) \
+	RP_EXPORT struct ompi_predefined_group_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_GROUP, f) }, \
+									 .my_rank = MPI_UNDEFINED } };
+#define INFO_DEF(n, f) RP_EXPORT struct ompi_predefined_info_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_INFO, f) } } };
+#define OP_DEF(n, f) \
 	RP_EXPORT struct ompi_predefined_op_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_OP, f) }, .slot = -1 } };
-#define ERRHANDLER_DEF(n, f)                                                                                          \
-	extern struct ompi_predefined_errhandler_t ompi_mpi_##n;                                                      \
-	RP_EXPORT struct ompi_predefined_errhandler_t ompi_mpi_##n = {                                                \
-		.o = { .o = { HEAD(RP_ERRHANDLER, f) }, .object_kind = -1 } };
-#define WIN_DEF(n, f)                                                                                                 \
-	RP_EXPORT struct ompi_predefined_win_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_WIN, f) } } };
-#define FILE_DEF(n, f)                                                                                                \
-	RP_EXPORT struct ompi_predefined_file_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_FILE, f) } } };
+#define ERRHANDLER_DEF(n, f) \
+	extern struct ompi_predefined_errhandler_t ompi_mpi_##n; \
+	RP_EXPORT struct ompi_predefined_errhandler_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_ERRHANDLER, f) }, \
+									      .object_kind = -1 } };
+#define WIN_DEF(n, f) RP_EXPORT struct ompi_predefined_win_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_WIN, f) } } };
+#define FILE_DEF(n, f) RP_EXPORT struct ompi_predefined_file_t ompi_mpi_##n = { .o = { .o = { HEAD(RP_FILE, f) } } };
 
 COMMS(COMM_DEF)
 TYPES(TYPE_DEF)
@@ -113,10 +113,12 @@ static __attribute__((constructor(101))) void predefined_table(void)
 
 	if (table[0].symbol)
 		return;
+		/* clang-format off */
 #define ROW(n, f) *p++ = (struct rp_predefined){ "ompi_mpi_" #n, &ompi_mpi_##n };
 	COMMS(ROW) GROUPS(ROW) TYPES(ROW) OPS(ROW) ERRHANDLERS(ROW) INFOS(ROW) WINS(ROW) FILES(ROW)
 #undef ROW
-	*p++ = (struct rp_predefined){ "ompi_request_null", &ompi_request_null };
+		/* clang-format on */
+		*p++ = (struct rp_predefined){ "ompi_request_null", &ompi_request_null };
 	*p++ = (struct rp_predefined){ "ompi_message_null", &ompi_message_null };
 	*p++ = (struct rp_predefined){ "ompi_message_no_proc", &ompi_message_no_proc };
 }

@@ -14,7 +14,8 @@ static int finish(struct rp_thread *t, int rc, MPI_Comm comm)
 }
 
 /* MPI_Message of the application for a lower one, or for an entry of the queue. */
-static int message_made(MPI_Message *out, MPI_Message lower, struct rp_entry *e, const MPI_Status *status, MPI_Comm comm)
+static int message_made(MPI_Message *out, MPI_Message lower, struct rp_entry *e, const MPI_Status *status,
+			MPI_Comm comm)
 {
 	struct rp_matched *m;
 
@@ -218,7 +219,8 @@ RP_EXPORT int PMPI_Imrecv(void *buf, int count, MPI_Datatype type, MPI_Message *
 	comm = comm_of(*message);
 	r = rp_req_new();
 	if (r) {
-		rp_req_set(r, RP_REQ_RECV, RP_MODE_STANDARD, buf, count, type, MPI_PROC_NULL, MPI_ANY_TAG, (MPI_Comm)comm);
+		rp_req_set(r, RP_REQ_RECV, RP_MODE_STANDARD, buf, count, type, MPI_PROC_NULL, MPI_ANY_TAG,
+			   (MPI_Comm)comm);
 		rc = post_matched(r, message);
 		if (rc == MPI_SUCCESS)
 			*request = (MPI_Request)(void *)r;

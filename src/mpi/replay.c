@@ -180,7 +180,8 @@ int rp_objects_refuse(char *text, uint32_t size)
 		return 1;
 	}
 	if (rp_stub.tool_sessions > 0) {
-		fail(text, size, rp_stub.tool_by, ": a handle or session of the tool interface is open; free it before the checkpoint");
+		fail(text, size, rp_stub.tool_by,
+		     ": a handle or session of the tool interface is open; free it before the checkpoint");
 		return 1;
 	}
 	for (o = rp_first(RP_COMM); o; o = rp_next(o)) {
@@ -193,7 +194,8 @@ int rp_objects_refuse(char *text, uint32_t size)
 		}
 		if (o->flags & RP_FREED) {
 			fail(text, size, "MPI_Comm_free: ",
-			     "a communicator was freed while requests on it are pending; complete them before the checkpoint");
+			     "a communicator was freed while requests on it are pending; complete them before the "
+			     "checkpoint");
 			return 1;
 		}
 	}

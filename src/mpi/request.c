@@ -141,8 +141,8 @@ int rp_req_post(struct rp_req *r)
 	if (r->kind == RP_REQ_RECV) {
 		if (__builtin_expect(rp_msg.queued, 0) && r->comm && post_from_queue(r))
 			return MPI_SUCCESS;
-		rc = rp_lower.MPI_Irecv(r->buf, r->count, RP_LOWER_TYPE(r->type), r->peer, r->tag, RP_LOWER_COMM(r->comm),
-					&lower);
+		rc = rp_lower.MPI_Irecv(r->buf, r->count, RP_LOWER_TYPE(r->type), r->peer, r->tag,
+					RP_LOWER_COMM(r->comm), &lower);
 		if (__builtin_expect(rc != MPI_SUCCESS, 0))
 			return rc;
 	} else {

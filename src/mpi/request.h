@@ -29,14 +29,16 @@ enum rp_req_mode { RP_MODE_STANDARD, RP_MODE_SYNC, RP_MODE_READY, RP_MODE_BUFFER
 
 enum rp_req_flag {
 	RP_REQ_PERSISTENT = 1,
-	RP_REQ_ACTIVE = 2,  /* started, completion not yet given to the application */
-	RP_REQ_DONE = 4,    /* complete: status and rc are valid */
-	RP_REQ_ORPHAN = 8,  /* freed by the application while active */
-	RP_REQ_SUSPECT = 16, /* synchronous send, complete for the lower library during a drain: matched, or in a queue? */
-	RP_REQ_HELD = 32,    /* synchronous send whose message lies in the receiver's queue: an acknowledgement will come */
-	RP_REQ_STACK = 64,   /* of a blocking call: not from the free list */
-	RP_REQ_ASKED = 128,  /* suspect: the question is under way (drain.c) */
-	RP_REQ_CANCEL = 256, /* MPI_Cancel was called */
+	RP_REQ_ACTIVE = 2, /* started, completion not yet given to the application */
+	RP_REQ_DONE = 4,   /* complete: status and rc are valid */
+	RP_REQ_ORPHAN = 8, /* freed by the application while active */
+	RP_REQ_SUSPECT =
+		16, /* synchronous send, complete for the lower library during a drain: matched, or in a queue? */
+	RP_REQ_HELD =
+		32, /* synchronous send whose message lies in the receiver's queue: an acknowledgement will come */
+	RP_REQ_STACK = 64,    /* of a blocking call: not from the free list */
+	RP_REQ_ASKED = 128,   /* suspect: the question is under way (drain.c) */
+	RP_REQ_CANCEL = 256,  /* MPI_Cancel was called */
 	RP_REQ_MATCHED = 512, /* receive of a matched message: it completes in any drain, never to be posted again */
 };
 
@@ -65,16 +67,16 @@ _Static_assert(sizeof(struct rp_req) <= offsetof(struct rp_request, native_greq_
 /* All of this is upper-half memory, saved with the application, except that lower handles mean nothing afterwards. */
 struct rp_msg {
 	/* looked at by every call */
-	uint64_t queued;      /* messages in the queues of all communicators */
-	uint64_t sync_open;   /* (communicator, destination, tag) with a synchronous send that is not complete */
-	uint32_t threaded;    /* MPI_THREAD_MULTIPLE */
-	uint32_t held;	      /* requests with RP_REQ_HELD or RP_REQ_SUSPECT */
-	struct rp_req *free;  /* free list, linked through heap */
-	struct rp_link live;  /* circular, in order of posting */
-	uint32_t user_code;   /* live requests of class RP_OTHER_CODE */
-	uint32_t others;      /* live requests of class RP_OTHER_REFUSE */
-	MPI_Comm world, self; /* lower handles: private duplicates */
-	struct rp_link messages;  /* matched by MPI_Mprobe, not received */
+	uint64_t queued;	 /* messages in the queues of all communicators */
+	uint64_t sync_open;	 /* (communicator, destination, tag) with a synchronous send that is not complete */
+	uint32_t threaded;	 /* MPI_THREAD_MULTIPLE */
+	uint32_t held;		 /* requests with RP_REQ_HELD or RP_REQ_SUSPECT */
+	struct rp_req *free;	 /* free list, linked through heap */
+	struct rp_link live;	 /* circular, in order of posting */
+	uint32_t user_code;	 /* live requests of class RP_OTHER_CODE */
+	uint32_t others;	 /* live requests of class RP_OTHER_REFUSE */
+	MPI_Comm world, self;	 /* lower handles: private duplicates */
+	struct rp_link messages; /* matched by MPI_Mprobe, not received */
 	uint64_t buffer_size, buffer_used; /* MPI_Buffer_attach */
 	void *buffer;
 	uint32_t orphans;

@@ -80,10 +80,11 @@ int rp_topo_build(MPI_Comm lower, const struct rp_topo *topo, uint32_t kind, MPI
 		return rp_lower.MPI_Cart_create(lower, topo->ndims, topo->dims, topo->periods, 0, out);
 	if (kind == RP_TOPO_GRAPH)
 		return rp_lower.MPI_Graph_create(lower, topo->ndims, topo->index, topo->edges, 0, out);
-	return rp_lower.MPI_Dist_graph_create_adjacent(
-		lower, topo->indegree, topo->sources, topo->weighted ? topo->source_weights : MPI_UNWEIGHTED,
-		topo->outdegree, topo->destinations, topo->weighted ? topo->dest_weights : MPI_UNWEIGHTED,
-		rp_real(MPI_INFO_NULL), 0, out);
+	return rp_lower.MPI_Dist_graph_create_adjacent(lower, topo->indegree, topo->sources,
+						       topo->weighted ? topo->source_weights : MPI_UNWEIGHTED,
+						       topo->outdegree, topo->destinations,
+						       topo->weighted ? topo->dest_weights : MPI_UNWEIGHTED,
+						       rp_real(MPI_INFO_NULL), 0, out);
 }
 
 void rp_topo_free(struct rp_topo *topo)

@@ -154,8 +154,8 @@ static int build(const struct rp_type *r, MPI_Datatype *lower)
 	case MPI_COMBINER_STRUCT:
 		return build_struct(r, lower);
 	case MPI_COMBINER_SUBARRAY:
-		return rp_lower.MPI_Type_create_subarray(I[0], I + 1, I + 1 + I[0], I + 1 + 2 * I[0], I[1 + 3 * I[0]], OLD,
-							 lower);
+		return rp_lower.MPI_Type_create_subarray(I[0], I + 1, I + 1 + I[0], I + 1 + 2 * I[0], I[1 + 3 * I[0]],
+							 OLD, lower);
 	case MPI_COMBINER_DARRAY:
 		return rp_lower.MPI_Type_create_darray(I[0], I[1], I[2], I + 3, I + 3 + I[2], I + 3 + 2 * I[2],
 						       I + 3 + 3 * I[2], I[3 + 4 * I[2]], OLD, lower);
@@ -420,8 +420,8 @@ RP_EXPORT int PMPI_Type_get_envelope(MPI_Datatype type, int *ni, int *na, int *n
 }
 RP_ALIAS(MPI_Type_get_envelope);
 
-RP_EXPORT int PMPI_Type_get_contents(MPI_Datatype type, int max_ni, int max_na, int max_nd, int ints[], MPI_Aint addrs[],
-				     MPI_Datatype types[])
+RP_EXPORT int PMPI_Type_get_contents(MPI_Datatype type, int max_ni, int max_na, int max_nd, int ints[],
+				     MPI_Aint addrs[], MPI_Datatype types[])
 {
 	const struct rp_type *t = RP_T(type);
 

@@ -150,8 +150,8 @@ RP_EXPORT int PMPI_Type_create_hindexed_block(int count, int length, const MPI_A
 }
 RP_ALIAS(MPI_Type_create_hindexed_block);
 
-RP_EXPORT int PMPI_Type_create_struct(int count, const int lengths[], const MPI_Aint displs[], const MPI_Datatype types[],
-				      MPI_Datatype *out)
+RP_EXPORT int PMPI_Type_create_struct(int count, const int lengths[], const MPI_Aint displs[],
+				      const MPI_Datatype types[], MPI_Datatype *out)
 {
 	struct rp_type *t;
 	int rc = count < 0 ? MPI_ERR_COUNT : !out ? MPI_ERR_ARG : MPI_SUCCESS;
@@ -172,8 +172,8 @@ RP_EXPORT int PMPI_Type_create_struct(int count, const int lengths[], const MPI_
 }
 RP_ALIAS(MPI_Type_create_struct);
 
-RP_EXPORT int PMPI_Type_create_subarray(int ndims, const int sizes[], const int subsizes[], const int starts[], int order,
-					MPI_Datatype old, MPI_Datatype *out)
+RP_EXPORT int PMPI_Type_create_subarray(int ndims, const int sizes[], const int subsizes[], const int starts[],
+					int order, MPI_Datatype old, MPI_Datatype *out)
 {
 	struct rp_type *t;
 	int rc = record(&t, MPI_COMBINER_SUBARRAY, ndims, 3 * ndims + 2, 0, old, out, "MPI_Type_create_subarray");

@@ -10,8 +10,8 @@ static int transfer(int pid, uint64_t addr, void *buf, size_t len, bool write)
 	while (len > 0) {
 		struct iovec local = { buf, len };
 		struct iovec remote = { (void *)(uintptr_t)addr, len };
-		ssize_t n = write ? process_vm_writev(pid, &local, 1, &remote, 1, 0) :
-				    process_vm_readv(pid, &local, 1, &remote, 1, 0);
+		ssize_t n = write ? process_vm_writev(pid, &local, 1, &remote, 1, 0)
+				  : process_vm_readv(pid, &local, 1, &remote, 1, 0);
 
 		if (n < 0)
 			return -errno;

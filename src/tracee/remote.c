@@ -23,13 +23,73 @@
 /* Each block begins with the `syscall` that is carried out and goes on to what an abandoned thread does after it. */
 static const uint8_t code_bytes[CODE_SIZE] = {
 	/* RP_CODE_CALL: syscall; mov $__NR_rt_sigreturn,%eax; syscall */
-	0x0f, 0x05, 0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+	0x0f,
+	0x05,
+	0xb8,
+	0x0f,
+	0x00,
+	0x00,
+	0x00,
+	0x0f,
+	0x05,
+	0xcc,
+	0xcc,
+	0xcc,
+	0xcc,
+	0xcc,
+	0xcc,
+	0xcc,
 	/* RP_CODE_CLONE: syscall; test %eax,%eax; jz 1f; mov $__NR_rt_sigreturn,%eax; syscall;
 	 * 1: mov $RP_SNAPSHOT_EXIT,%edi; mov $__NR_exit_group,%eax; syscall */
-	0x0f, 0x05, 0x85, 0xc0, 0x74, 0x07, 0xb8, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xbf, RP_SNAPSHOT_EXIT, 0x00,
-	0x00, 0x00, 0xb8, 0xe7, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc,
+	0x0f,
+	0x05,
+	0x85,
+	0xc0,
+	0x74,
+	0x07,
+	0xb8,
+	0x0f,
+	0x00,
+	0x00,
+	0x00,
+	0x0f,
+	0x05,
+	0xbf,
+	RP_SNAPSHOT_EXIT,
+	0x00,
+	0x00,
+	0x00,
+	0xb8,
+	0xe7,
+	0x00,
+	0x00,
+	0x00,
+	0x0f,
+	0x05,
+	0xcc,
+	0xcc,
+	0xcc,
+	0xcc,
+	0xcc,
+	0xcc,
+	0xcc,
 	/* RP_CODE_CHILD: syscall; mov $RP_SNAPSHOT_EXIT,%edi; mov $__NR_exit_group,%eax; syscall */
-	0x0f, 0x05, 0xbf, RP_SNAPSHOT_EXIT, 0x00, 0x00, 0x00, 0xb8, 0xe7, 0x00, 0x00, 0x00, 0x0f, 0x05, 0xcc, 0xcc,
+	0x0f,
+	0x05,
+	0xbf,
+	RP_SNAPSHOT_EXIT,
+	0x00,
+	0x00,
+	0x00,
+	0xb8,
+	0xe7,
+	0x00,
+	0x00,
+	0x00,
+	0x0f,
+	0x05,
+	0xcc,
+	0xcc,
 };
 
 struct region {
@@ -161,7 +221,8 @@ static int choose_scratch(struct rp_tracee *t, const struct rp_tracee_thread *th
 	if (t->scratch_zero)
 		return 0;
 	for (const char *p = t->maps; (p = next_region(p, &r)) != NULL;)
-		if (is_named(&r, "[stack]") && strncmp(r.perms, "rw", 2) == 0 && use_stack_bottom(t, &r, t->scratch_len))
+		if (is_named(&r, "[stack]") && strncmp(r.perms, "rw", 2) == 0 &&
+		    use_stack_bottom(t, &r, t->scratch_len))
 			return 0;
 	for (const char *p = t->maps; (p = next_region(p, &r)) != NULL;)
 		if (strncmp(r.perms, "rw", 2) == 0 && r.perms[3] == 'p' && use_below_sp(t, th, &r))
@@ -272,7 +333,8 @@ static int run_to_syscall(struct rp_tracee_thread *th, struct rp_error *err)
 		if (stop == RP_STOP_SYSCALL)
 			return 0;
 		if (stop < 0)
-			return rp_error(err, stop, "thread %d: waiting for an injected call: %s", th->tid, strerror(-stop));
+			return rp_error(err, stop, "thread %d: waiting for an injected call: %s", th->tid,
+					strerror(-stop));
 		if (stop == RP_STOP_GONE)
 			return rp_error(err, -ESRCH, "thread %d was killed", th->tid);
 		/* Only SIGSTOP cannot be blocked: let it take effect, it holds again once we have detached. */
@@ -315,8 +377,8 @@ int rp_tracee_call(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, co
 	return code < 0 ? code : rp_code_run(t, th, RP_CODE_CALL, nr, args, ret, err);
 }
 
-int rp_tracee_call_data(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, const uint64_t args[6], const void *in,
-			size_t in_len, void *out, size_t out_len, int64_t *ret, struct rp_error *err)
+int rp_tracee_call_data(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, const uint64_t args[6],
+			const void *in, size_t in_len, void *out, size_t out_len, int64_t *ret, struct rp_error *err)
 {
 	uint64_t real[6];
 	int code = rp_tracee_arm(t, th, err);

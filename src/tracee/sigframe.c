@@ -92,10 +92,29 @@ void rp_sigframe_build(const struct rp_tracee_thread *th, uint64_t addr, void *b
 	f->uc_flags = UC_FLAGS;
 	f->ss_flags = SS_INVALID;
 	f->mc = (struct sigcontext_64){
-		.r8 = r.r8, .r9 = r.r9, .r10 = r.r10, .r11 = r.r11, .r12 = r.r12, .r13 = r.r13, .r14 = r.r14, .r15 = r.r15,
-		.di = r.rdi, .si = r.rsi, .bp = r.rbp, .bx = r.rbx, .dx = r.rdx, .ax = r.rax, .cx = r.rcx, .sp = r.rsp,
-		.ip = r.rip, .flags = r.eflags, .cs = (uint16_t)r.cs, .gs = (uint16_t)r.gs, .fs = (uint16_t)r.fs,
-		.ss = (uint16_t)r.ss, .fpstate = xsave_at,
+		.r8 = r.r8,
+		.r9 = r.r9,
+		.r10 = r.r10,
+		.r11 = r.r11,
+		.r12 = r.r12,
+		.r13 = r.r13,
+		.r14 = r.r14,
+		.r15 = r.r15,
+		.di = r.rdi,
+		.si = r.rsi,
+		.bp = r.rbp,
+		.bx = r.rbx,
+		.dx = r.rdx,
+		.ax = r.rax,
+		.cx = r.rcx,
+		.sp = r.rsp,
+		.ip = r.rip,
+		.flags = r.eflags,
+		.cs = (uint16_t)r.cs,
+		.gs = (uint16_t)r.gs,
+		.fs = (uint16_t)r.fs,
+		.ss = (uint16_t)r.ss,
+		.fpstate = xsave_at,
 	};
 	f->sigmask = th->sigmask;
 	put_xsave(th, (uint8_t *)buf + (xsave_at - addr));

@@ -46,7 +46,8 @@ static int clone_traced(struct rp_tracee *t, struct rp_tracee_thread *th, enum r
 	return 0;
 }
 
-static int child_call(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, uint64_t a0, uint64_t a1, struct rp_error *err)
+static int child_call(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, uint64_t a0, uint64_t a1,
+		      struct rp_error *err)
 {
 	const uint64_t args[6] = { a0, a1 };
 	int64_t ret;

@@ -67,7 +67,8 @@ static int read_rseq(struct rp_tracee_thread *th, struct rp_error *err)
 	} config = { 0 };
 
 	memset(&th->rseq, 0, sizeof(th->rseq));
-	if (ptrace((enum __ptrace_request)PTRACE_GET_RSEQ_CONFIGURATION, th->tid, (void *)sizeof(config), &config) < 0) {
+	if (ptrace((enum __ptrace_request)PTRACE_GET_RSEQ_CONFIGURATION, th->tid, (void *)sizeof(config), &config) <
+	    0) {
 		if (errno == EIO || errno == EINVAL)
 			return 0; /* kernel without rseq */
 		return rp_error(err, -errno, "thread %d: cannot read the rseq configuration: %s", th->tid,
@@ -136,7 +137,8 @@ int rp_tracee_peek_siginfo(struct rp_tracee_thread *th, bool shared, void **out,
 	size_t count = 0;
 
 	for (;;) {
-		struct __ptrace_peeksiginfo_args args = { count, shared ? PTRACE_PEEKSIGINFO_SHARED : 0, SIGINFO_BATCH };
+		struct __ptrace_peeksiginfo_args args = { count, shared ? PTRACE_PEEKSIGINFO_SHARED : 0,
+							  SIGINFO_BATCH };
 		char *more = realloc(all, (count + SIGINFO_BATCH) * SIGINFO_SIZE);
 		long n;
 
@@ -150,7 +152,8 @@ int rp_tracee_peek_siginfo(struct rp_tracee_thread *th, bool shared, void **out,
 			int code = -errno;
 
 			free(all);
-			return rp_error(err, code, "thread %d: cannot read pending signals: %s", th->tid, strerror(-code));
+			return rp_error(err, code, "thread %d: cannot read pending signals: %s", th->tid,
+					strerror(-code));
 		}
 		count += (size_t)n;
 		if (n < SIGINFO_BATCH)

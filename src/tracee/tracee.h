@@ -57,9 +57,9 @@ struct rp_tracee {
 	int pid;
 	struct rp_tracee_thread **threads; /* threads[0] is the leader */
 	size_t nthreads;
-	bool has_seccomp; /* filters are suspended while traced */
+	bool has_seccomp;	  /* filters are suspended while traced */
 	uint64_t freeze_begin_ns; /* CLOCK_MONOTONIC when the first thread was asked to stop */
-	int timerslack_ns; /* of the tracer's thread before; 0: not changed */
+	int timerslack_ns;	  /* of the tracer's thread before; 0: not changed */
 	/* Injection; 0 until the first rp_tracee_arm() */
 	uint64_t code;	  /* injected instructions, see code.h */
 	char *maps;	  /* text of /proc/PID/maps */
@@ -118,8 +118,8 @@ int rp_tracee_call(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, co
 /* The same, for calls that read into or from the data area: copies in_len bytes there before and out_len bytes back
  * after the call; an argument that is to be the address of the data area plus N is given as RP_SCRATCH(N). */
 #define RP_SCRATCH(n) (0x5c7a7c8000000000UL + (n))
-int rp_tracee_call_data(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, const uint64_t args[6], const void *in,
-			size_t in_len, void *out, size_t out_len, int64_t *ret, struct rp_error *err);
+int rp_tracee_call_data(struct rp_tracee *t, struct rp_tracee_thread *th, long nr, const uint64_t args[6],
+			const void *in, size_t in_len, void *out, size_t out_len, int64_t *ret, struct rp_error *err);
 
 /* Back to the stop with the thread's own registers and mask; an interrupted system call will be restarted by the kernel
  * itself. No-op when the thread is not armed. */

@@ -26,7 +26,10 @@ struct rp_str {
 	bool oom;
 };
 
-#define RP_STR_INIT { 0 }
+#define RP_STR_INIT \
+	{ \
+		0 \
+	}
 #define RP_AUTOSTR __attribute__((cleanup(rp_str_done)))
 
 void rp_str_done(struct rp_str *s);

@@ -234,9 +234,9 @@ static void test_pieces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_error), cmocka_unit_test(test_str),   cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_array), cmocka_unit_test(test_fd),    cmocka_unit_test(test_mkdir),
-		cmocka_unit_test(test_hash),  cmocka_unit_test(test_json),  cmocka_unit_test(test_log),
+		cmocka_unit_test(test_error),  cmocka_unit_test(test_str),  cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_array),  cmocka_unit_test(test_fd),   cmocka_unit_test(test_mkdir),
+		cmocka_unit_test(test_hash),   cmocka_unit_test(test_json), cmocka_unit_test(test_log),
 		cmocka_unit_test(test_pieces),
 	};
 

@@ -179,10 +179,9 @@ static const struct {
 	const char *name;
 	void (*make)(void);
 } kinds[] = {
-	{ "nothing", NULL },	   { "child", make_child },   { "zombie", make_zombie }, { "traced", make_traced },
-	{ "socket", make_socket }, { "sysv", make_sysv },     { "uring", make_uring },	 { "aio", make_aio },
-	{ "uffd", make_uffd },	   { "pkey", make_pkey },     { "device", make_device },
-	{ "guard", make_guard },
+	{ "nothing", NULL },	   { "child", make_child }, { "zombie", make_zombie }, { "traced", make_traced },
+	{ "socket", make_socket }, { "sysv", make_sysv },   { "uring", make_uring },   { "aio", make_aio },
+	{ "uffd", make_uffd },	   { "pkey", make_pkey },   { "device", make_device }, { "guard", make_guard },
 };
 
 int main(int argc, char **argv)

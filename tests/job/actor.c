@@ -23,9 +23,16 @@ static void start(int *argc, char ***argv)
 {
 	rank = atoi(getenv("OMPI_COMM_WORLD_RANK") ? getenv("OMPI_COMM_WORLD_RANK") : "0");
 }
-static double wtime(void) { return 0; }
-static void share(char *word, int n) { }
-static void end(void) { }
+static double wtime(void)
+{
+	return 0;
+}
+static void share(char *word, int n)
+{
+}
+static void end(void)
+{
+}
 #else
 #include <mpi.h>
 static int rank, size;
@@ -38,9 +45,18 @@ static void start(int *argc, char ***argv)
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
 	MPI_Comm_size(MPI_COMM_WORLD, &size);
 }
-static double wtime(void) { return MPI_Wtime(); }
-static void share(char *word, int n) { MPI_Bcast(word, n, MPI_CHAR, 0, MPI_COMM_WORLD); }
-static void end(void) { MPI_Finalize(); }
+static double wtime(void)
+{
+	return MPI_Wtime();
+}
+static void share(char *word, int n)
+{
+	MPI_Bcast(word, n, MPI_CHAR, 0, MPI_COMM_WORLD);
+}
+static void end(void)
+{
+	MPI_Finalize();
+}
 #endif
 
 static volatile sig_atomic_t usr1;

@@ -103,7 +103,8 @@ static int find_running(const char *name)
 		f = e->d_name[0] >= '1' && e->d_name[0] <= '9' ? fopen(path, "re") : NULL;
 		if (!f)
 			continue;
-		if (fscanf(f, "%*d (%63[^)]) %c", comm, &state) == 2 && strcmp(comm, name) == 0 && state != 'Z' && state != 'X')
+		if (fscanf(f, "%*d (%63[^)]) %c", comm, &state) == 2 && strcmp(comm, name) == 0 && state != 'Z' &&
+		    state != 'X')
 			found = atoi(e->d_name);
 		fclose(f);
 	}
@@ -152,7 +153,8 @@ static int trace_once(int pid)
 		/* With all signals blocked, as seen from inside. */
 		args[2] = RP_SCRATCH(0);
 		if (ret == 0)
-			ret = rp_tracee_call_data(t, th, SYS_rt_sigprocmask, args, NULL, 0, &mask, sizeof(mask), &got, &err);
+			ret = rp_tracee_call_data(t, th, SYS_rt_sigprocmask, args, NULL, 0, &mask, sizeof(mask), &got,
+						  &err);
 		if (ret == 0 && (got != 0 || ~mask & ~(1UL << (SIGKILL - 1) | 1UL << (SIGSTOP - 1)))) {
 			fprintf(stderr, "injected call saw the signal mask %#lx\n", (unsigned long)mask);
 			ret = -EPROTO;
@@ -183,8 +185,9 @@ static int start_tracer(int victim)
 
 		snprintf(number, sizeof(number), "%d", victim);
 		for (; command[n] && n < 63; n++)
-			argv[n] = strcmp(command[n], "PID") == 0 ? number :
-				  strcmp(command[n], "DIR") == 0 ? work_dir : command[n];
+			argv[n] = strcmp(command[n], "PID") == 0   ? number
+				  : strcmp(command[n], "DIR") == 0 ? work_dir
+								   : command[n];
 		argv[n] = NULL;
 		execvp(argv[0], argv);
 		_exit(127);
@@ -265,8 +268,8 @@ static int run(long stride)
 			fprintf(stderr, "wait: %s\n", strerror(errno));
 			break;
 		}
-		snprintf(when, sizeof(when), "tracer %s system call %ld (number %ld)", ended ? "ended before" : "killed at", n,
-			 nr);
+		snprintf(when, sizeof(when), "tracer %s system call %ld (number %ld)",
+			 ended ? "ended before" : "killed at", n, nr);
 		if (getenv("KILLSAFE_VERBOSE"))
 			fprintf(stderr, "%s\n", when);
 		if (!is_victim_well(victim, when) || !is_nothing_left(when)) {
@@ -292,7 +295,8 @@ static int run(long stride)
 		fprintf(stderr, "the victim ended with status %#x: %s\n", code, page->text);
 		return 1;
 	}
-	printf("%ld kills up to system call %ld, %ld signals handled, the process ran on after each\n", kills, n, (long)page->signals);
+	printf("%ld kills up to system call %ld, %ld signals handled, the process ran on after each\n", kills, n,
+	       (long)page->signals);
 	return kills > 20 ? 0 : 1;
 }
 

@@ -91,8 +91,8 @@ static uint64_t spin_registers(uint64_t rounds)
 		"3: pop %%rbp\n\t"
 		: "=&a"(bad)
 		: [rounds] "r"(rounds)
-		: "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "xmm0", "xmm7", "xmm15",
-		  "memory", "cc");
+		: "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "xmm0", "xmm7",
+		  "xmm15", "memory", "cc");
 	return bad;
 }
 
@@ -216,12 +216,23 @@ static void *run(void *arg)
 		run_regs();
 	while (!page->stop) {
 		switch (which) {
-		case VICTIM_SLEEP: run_sleep(); break;
-		case VICTIM_READ: run_read(&want); break;
-		case VICTIM_FUTEX: run_futex(); break;
-		case VICTIM_POLL: run_poll(); break;
-		case VICTIM_PSELECT: run_pselect(); break;
-		default: break;
+		case VICTIM_SLEEP:
+			run_sleep();
+			break;
+		case VICTIM_READ:
+			run_read(&want);
+			break;
+		case VICTIM_FUTEX:
+			run_futex();
+			break;
+		case VICTIM_POLL:
+			run_poll();
+			break;
+		case VICTIM_PSELECT:
+			run_pselect();
+			break;
+		default:
+			break;
 		}
 		check_mask(which);
 		page->beats[which]++;
@@ -238,7 +249,8 @@ int victim_main(const char *path)
 		return 1;
 	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
-	memory = mmap(NULL, WORDS * sizeof(*memory), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	memory = mmap(NULL, WORDS * sizeof(*memory), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		      -1, 0);
 	if (page == MAP_FAILED || memory == MAP_FAILED)
 		return 1;
 	for (long i = 1; i < VICTIM_THREADS; i++)

@@ -8,7 +8,15 @@
 
 #include <stdint.h>
 
-enum victim_thread { VICTIM_REGS, VICTIM_SLEEP, VICTIM_READ, VICTIM_FUTEX, VICTIM_POLL, VICTIM_PSELECT, VICTIM_THREADS };
+enum victim_thread {
+	VICTIM_REGS,
+	VICTIM_SLEEP,
+	VICTIM_READ,
+	VICTIM_FUTEX,
+	VICTIM_POLL,
+	VICTIM_PSELECT,
+	VICTIM_THREADS
+};
 
 struct victim_page {
 	volatile uint64_t beats[VICTIM_THREADS]; /* rounds that each thread has completed */

@@ -113,7 +113,8 @@ int main(int argc, char **argv)
 	check_affinity(cpus - 1);
 	read_link("/proc/self/exe", now, sizeof(now));
 	CHECK(!strcmp(exe, now));
-	CHECK(read_whole("/proc/self/cmdline", line[1], sizeof(line[1])) == line_len && !memcmp(line[0], line[1], line_len));
+	CHECK(read_whole("/proc/self/cmdline", line[1], sizeof(line[1])) == line_len &&
+	      !memcmp(line[0], line[1], line_len));
 	CHECK(read_whole("/proc/self/auxv", aux[1], sizeof(aux[1])) == aux_len && !memcmp(aux[0], aux[1], aux_len));
 	go = 1;
 	CHECK(!pthread_join(t, NULL));

@@ -50,7 +50,8 @@ int main(int argc, char **argv)
 	MUST(dir >= 0 && path >= 0 && ro >= 0 && zero >= 0 && high >= 200);
 	load_ready();
 
-	CHECK(lseek(rw, 0, SEEK_CUR) == 4 && read(rw, buf, 2) == 2 && !memcmp(buf, "45", 2) && lseek(rw, 4, SEEK_SET) == 4);
+	CHECK(lseek(rw, 0, SEEK_CUR) == 4 && read(rw, buf, 2) == 2 && !memcmp(buf, "45", 2) &&
+	      lseek(rw, 4, SEEK_SET) == 4);
 	CHECK(fcntl(rw, F_GETFD) == FD_CLOEXEC && fcntl(dup_fd, F_GETFD) == 0);
 	CHECK(same_description(rw, dup_fd) && same_description(dup_fd, high) && !same_description(rw, ro));
 	CHECK(fcntl(rw, F_GETFL) == (O_RDWR | 0100000));

@@ -44,7 +44,8 @@ int main(int argc, char **argv)
 
 	CHECK(read(p[0], buf, sizeof(buf)) == 9 && !memcmp(buf, "in flight", 9));
 	CHECK(mode_of(p[0]) == O_RDONLY && mode_of(p[1]) == O_WRONLY && mode_of(again) == (O_WRONLY | O_NONBLOCK));
-	CHECK(write(p[1], "x", 1) == 1 && write(again, "y", 1) == 1 && read(p[0], buf, 2) == 2 && !memcmp(buf, "xy", 2));
+	CHECK(write(p[1], "x", 1) == 1 && write(again, "y", 1) == 1 && read(p[0], buf, 2) == 2 &&
+	      !memcmp(buf, "xy", 2));
 	CHECK(fcntl(full[0], F_GETPIPE_SZ) == 1 << 20 && mode_of(full[0]) == (O_RDONLY | O_NONBLOCK));
 	CHECK(read(full[0], buf, sizeof(buf)) == sizeof(big) && !memcmp(buf, big, sizeof(big)));
 	CHECK(read(full[0], buf, 1) == -1 && errno == EAGAIN);

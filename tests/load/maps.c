@@ -46,7 +46,6 @@ static int all(const char *p, size_t len, char byte)
 
 static sigjmp_buf jump;
 
-
 static void on_fault(int signo)
 {
 	siglongjmp(jump, signo);
@@ -55,7 +54,8 @@ static void on_fault(int signo)
 int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_fault };
-	char *zeroed, *given, *ghost_private, *ghost_shared, *past, *exec_only, *thp, *htlb, *htlb_shared, *wiped, *sysv, *many[MANY];
+	char *zeroed, *given, *ghost_private, *ghost_shared, *past, *exec_only, *thp, *htlb, *htlb_shared, *wiped,
+		*sysv, *many[MANY];
 	int fd, status, id, fault;
 	pid_t pid;
 
@@ -111,7 +111,8 @@ int main(int argc, char **argv)
 
 	CHECK(all(zeroed, PAGE, 'f') && all(zeroed + PAGE, PAGE, 0) && all(zeroed + 2 * PAGE, 2 * PAGE, 'f'));
 	CHECK(all(given, 3 * PAGE, 'g') && all(given + 3 * PAGE, 2 * PAGE, 0) && all(given + 5 * PAGE, 3 * PAGE, 'g'));
-	CHECK(ghost_private[0] == 'p' && ghost_private[PAGE - 1] == 'f' && ghost_shared[PAGE] == 's' && ghost_shared[0] == 'f');
+	CHECK(ghost_private[0] == 'p' && ghost_private[PAGE - 1] == 'f' && ghost_shared[PAGE] == 's' &&
+	      ghost_shared[0] == 'f');
 	CHECK(past[0] == 'w' && past[1] == 'f');
 	sigaction(SIGBUS, &sa, NULL);
 	sigaction(SIGSEGV, &sa, NULL);

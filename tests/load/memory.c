@@ -80,7 +80,8 @@ static void grow_stack(char *low)
 int main(int argc, char **argv)
 {
 	uint32_t *dense, *heap, *sparse;
-	char *guard, *down, *private_file, *shared_file, *one, *two, *mem, *code, *locked, *cold, *zero, *read_only, here;
+	char *guard, *down, *private_file, *shared_file, *one, *two, *mem, *code, *locked, *cold, *zero, *read_only,
+		here;
 	int fd, mfd, (*answer)(void);
 	void *brk_before;
 	struct timespec before, after;

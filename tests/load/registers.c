@@ -72,19 +72,21 @@ static void hold_general(void)
 {
 	uint64_t flags, sum;
 
-	__asm__ volatile("push %%rbp\n\tmov $0x1111, %%rbp\n\tmov $0x2222, %%r8\n\tmov $0x3333, %%r9\n\tmov $0x4444, %%r10\n\t"
-			 "mov $0x5555, %%r11\n\tmov $0x6666, %%r12\n\tmov $0x7777, %%r13\n\tmov $0x8888, %%r14\n\t"
-			 "mov $0x9999, %%r15\n\tstd\n"
-			 "1: pause\n\tcmpl $0, (%%rdx)\n\tje 1b\n\t"
-			 "pushfq\n\tpop %%rcx\n\tcld\n\t"
-			 "lea (%%rbp, %%r8, 2), %%rax\n\tlea (%%rax, %%r9, 4), %%rax\n\tlea (%%rax, %%r10, 8), %%rax\n\t"
-			 "xor %%r11, %%rax\n\tlea (%%rax, %%r12, 2), %%rax\n\txor %%r13, %%rax\n\t"
-			 "lea (%%rax, %%r14, 4), %%rax\n\txor %%r15, %%rax\n\tpop %%rbp"
-			 : "=&a"(sum), "=&c"(flags)
-			 : "d"(&go)
-			 : "memory", "cc", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15");
-	CHECK_EQ(sum, (((((0x1111 + 2 * 0x2222 + 4 * 0x3333 + 8 * 0x4444) ^ 0x5555) + 2 * 0x6666) ^ 0x7777) + 4 * 0x8888) ^
-			      0x9999);
+	__asm__ volatile(
+		"push %%rbp\n\tmov $0x1111, %%rbp\n\tmov $0x2222, %%r8\n\tmov $0x3333, %%r9\n\tmov $0x4444, %%r10\n\t"
+		"mov $0x5555, %%r11\n\tmov $0x6666, %%r12\n\tmov $0x7777, %%r13\n\tmov $0x8888, %%r14\n\t"
+		"mov $0x9999, %%r15\n\tstd\n"
+		"1: pause\n\tcmpl $0, (%%rdx)\n\tje 1b\n\t"
+		"pushfq\n\tpop %%rcx\n\tcld\n\t"
+		"lea (%%rbp, %%r8, 2), %%rax\n\tlea (%%rax, %%r9, 4), %%rax\n\tlea (%%rax, %%r10, 8), %%rax\n\t"
+		"xor %%r11, %%rax\n\tlea (%%rax, %%r12, 2), %%rax\n\txor %%r13, %%rax\n\t"
+		"lea (%%rax, %%r14, 4), %%rax\n\txor %%r15, %%rax\n\tpop %%rbp"
+		: "=&a"(sum), "=&c"(flags)
+		: "d"(&go)
+		: "memory", "cc", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15");
+	CHECK_EQ(sum,
+		 (((((0x1111 + 2 * 0x2222 + 4 * 0x3333 + 8 * 0x4444) ^ 0x5555) + 2 * 0x6666) ^ 0x7777) + 4 * 0x8888) ^
+			 0x9999);
 	CHECK(flags & 0x400);
 }
 

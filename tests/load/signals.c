@@ -106,7 +106,8 @@ int main(int argc, char **argv)
 		if (i != 32 && i != 33)
 			CHECK_EQ(sigismember(&seen, i), sigismember(&set, i));
 	sigaction(SIGUSR1, NULL, &now);
-	CHECK(now.sa_handler == handler && (now.sa_flags & (SA_ONSTACK | SA_RESTART | SA_RESETHAND)) == (SA_ONSTACK | SA_RESTART));
+	CHECK(now.sa_handler == handler &&
+	      (now.sa_flags & (SA_ONSTACK | SA_RESTART | SA_RESETHAND)) == (SA_ONSTACK | SA_RESTART));
 	CHECK(sigismember(&now.sa_mask, SIGHUP) && !sigismember(&now.sa_mask, SIGINT));
 	sigaction(SIGPIPE, NULL, &now);
 	CHECK(now.sa_handler == SIG_IGN);

@@ -173,10 +173,11 @@ static void *allocator(void *arg)
 
 int main(int argc, char **argv)
 {
-	void *(*const bodies[])(void *) = { take, queue, pinger, ponger, turns, turns, sleeper, counter, adder, allocator };
+	void *(*const bodies[])(void *) = { take,  queue,   pinger,  ponger, turns,
+					    turns, sleeper, counter, adder,  allocator };
 	enum { N = sizeof(bodies) / sizeof(bodies[0]) };
-	struct sigaction sa = { .sa_sigaction = on_queued, .sa_flags = SA_SIGINFO | SA_RESTART }, tick = { .sa_handler = on_tick,
-		.sa_flags = SA_RESTART };
+	struct sigaction sa = { .sa_sigaction = on_queued, .sa_flags = SA_SIGINFO | SA_RESTART },
+			 tick = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
 	struct itimerval ms = { { 0, 1000 }, { 0, 1000 } };
 	long before[5], ticks_before;
 	pthread_t t[N];

@@ -98,7 +98,8 @@ static void *sleep_long(void *arg)
 
 int main(int argc, char **argv)
 {
-	void *(*const bodies[])(void *) = { compute, compute, compute, die_with_mutex, wait_cond, read_pipe, sleep_long };
+	void *(*const bodies[])(
+		void *) = { compute, compute, compute, die_with_mutex, wait_cond, read_pipe, sleep_long };
 	pthread_mutexattr_t attr;
 	pthread_t t[7];
 	void *ret;

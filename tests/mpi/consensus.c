@@ -84,8 +84,8 @@ int main(int argc, char **argv)
 		one_round(round, size, &s);
 	MPI_Allreduce(MPI_IN_PLACE, &s, 4, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
 	if (rank == 0)
-		printf("consensus %d %lu: %ld messages, %ld received; sum %ld, received %ld\n", rounds, seed, s.sent, s.received,
-		       s.bytes_sent, s.bytes_received);
+		printf("consensus %d %lu: %ld messages, %ld received; sum %ld, received %ld\n", rounds, seed, s.sent,
+		       s.received, s.bytes_sent, s.bytes_received);
 	MPI_Finalize();
 	return s.sent != s.received || s.bytes_sent != s.bytes_received;
 }

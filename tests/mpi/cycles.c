@@ -81,8 +81,8 @@ static void look(int i)
 
 static void show(const char *why)
 {
-	static const char *const names[] = { "EMPTY", "RUNNING", "PREINIT", "IN_INIT", "IN_COLL", "PARKED", "DRAINED",
-					     "REFUSED", "FINALIZE", "GONE" };
+	static const char *const names[] = { "EMPTY",  "RUNNING", "PREINIT", "IN_INIT",	 "IN_COLL",
+					     "PARKED", "DRAINED", "REFUSED", "FINALIZE", "GONE" };
 
 	fprintf(stderr, "cycles: %s\n", why);
 	for (int i = 0; i < s.ranks; i++) {
@@ -113,9 +113,14 @@ static int judge(bool *release, struct rp_agreement *verdict)
 		struct rp_slot *c = &s.copy[i];
 
 		look(i);
-		ranks[i] = (struct rp_agree_rank){ .state = c->state, .settled = !s.seq[i] || c->echo == s.seq[i],
-						   .wait_any = c->wait_any, .coll_key = c->coll_key, .clocks = c->clocks,
-						   .nclocks = c->nclocks, .waits = c->waits, .nwaits = c->nwaits,
+		ranks[i] = (struct rp_agree_rank){ .state = c->state,
+						   .settled = !s.seq[i] || c->echo == s.seq[i],
+						   .wait_any = c->wait_any,
+						   .coll_key = c->coll_key,
+						   .clocks = c->clocks,
+						   .nclocks = c->nclocks,
+						   .waits = c->waits,
+						   .nwaits = c->nwaits,
 						   .text = c->text };
 		if (c->state == RP_RANK_FINALIZE)
 			return TRY_LATER;
@@ -242,8 +247,8 @@ static int run_cycles(void)
 			usleep(20000);
 		}
 	}
-	fprintf(stderr, "cycles: %d done, %d releases, %d refused, mean %.2f ms, worst %.2f ms\n", done, releases, refused,
-		done ? 1e3 * sum / done : 0, 1e3 * worst);
+	fprintf(stderr, "cycles: %d done, %d releases, %d refused, mean %.2f ms, worst %.2f ms\n", done, releases,
+		refused, done ? 1e3 * sum / done : 0, 1e3 * worst);
 	if (s.want_refusal && !refused)
 		rc = 99;
 	return rc;

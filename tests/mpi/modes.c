@@ -20,8 +20,8 @@ static void say(const char *what, int rc, const MPI_Status *s)
 	if (s) {
 		MPI_Get_count(s, MPI_INT, &n);
 		MPI_Test_cancelled(s, &cancelled);
-		printf("%d %s: class %d source %d tag %d count %d cancelled %d\n", rank, what, class, s->MPI_SOURCE, s->MPI_TAG,
-		       n, cancelled);
+		printf("%d %s: class %d source %d tag %d count %d cancelled %d\n", rank, what, class, s->MPI_SOURCE,
+		       s->MPI_TAG, n, cancelled);
 	} else {
 		printf("%d %s: class %d\n", rank, what, class);
 	}
@@ -226,7 +226,8 @@ static void exchange(void)
 	int out = rank, in = -1, big[100000], rc;
 	MPI_Status st;
 
-	rc = MPI_Sendrecv(&out, 1, MPI_INT, peer, 50, &in, 1, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD, &st);
+	rc = MPI_Sendrecv(&out, 1, MPI_INT, peer, 50, &in, 1, MPI_INT, MPI_ANY_SOURCE, MPI_ANY_TAG, MPI_COMM_WORLD,
+			  &st);
 	say("sendrecv", rc, &st);
 	for (int i = 0; i < 100000; i++)
 		big[i] = rank + i;

@@ -68,7 +68,8 @@ static void finish_some(MPI_Request *r, struct open_send *o, volatile int *begun
 		struct open_send *s = &o[index[i]];
 
 		if (s->sync && begun[s->tag] < s->nth) {
-			fprintf(stderr, "syncsend: number %d of tag %d is complete, %d were begun\n", s->nth, s->tag, begun[s->tag]);
+			fprintf(stderr, "syncsend: number %d of tag %d is complete, %d were begun\n", s->nth, s->tag,
+				begun[s->tag]);
 			early++;
 		}
 	}

@@ -63,8 +63,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (rp_piece_find("reprise-boot", boot, sizeof(boot), &err) ||
 	    rp_piece_find("reprise-lower", lower, sizeof(lower), &err) ||
-	    rp_piece_find("libmpi.so.40", stub, sizeof(stub), &err) || rank_program_find(&program, argv + 1, NULL, &err) ||
-	    find_ctl(&l, &err))
+	    rp_piece_find("libmpi.so.40", stub, sizeof(stub), &err) ||
+	    rank_program_find(&program, argv + 1, NULL, &err) || find_ctl(&l, &err))
 		return fail(&err);
 	l.program = &program;
 	fd = rank_launch_memfd(&l, RP_LOWER_FD_MIN, &err);

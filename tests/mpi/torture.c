@@ -59,8 +59,8 @@ static void account(const struct message *m, const MPI_Status *status)
 	int n;
 
 	MPI_Get_count(status, MPI_BYTE, &n);
-	sum += fold(14695981039346656037UL + (unsigned long)(status->MPI_SOURCE * 7 + status->MPI_TAG * 3 + m->step), m->buf,
-		    (size_t)n);
+	sum += fold(14695981039346656037UL + (unsigned long)(status->MPI_SOURCE * 7 + status->MPI_TAG * 3 + m->step),
+		    m->buf, (size_t)n);
 }
 
 static int draw_messages(struct message *list, int step, int n, MPI_Comm comm)
@@ -143,7 +143,8 @@ static void step_messages(int step, MPI_Comm comm)
 			if (list[i].to == me) {
 				in[nrecv] = list[i];
 				in[nrecv].buf = malloc(MAX_BYTES);
-				MPI_Irecv(in[nrecv].buf, MAX_BYTES, MPI_BYTE, list[i].from, list[i].tag, comm, &recvs[nrecv]);
+				MPI_Irecv(in[nrecv].buf, MAX_BYTES, MPI_BYTE, list[i].from, list[i].tag, comm,
+					  &recvs[nrecv]);
 				nrecv++;
 			}
 	if (draw(&own) % 4 == 0)
@@ -197,7 +198,8 @@ static void step_ring(int step, MPI_Comm comm)
 		MPI_Sendrecv(out, len, MPI_INT, (me + 1) % n, 5, in, len, MPI_INT, (me + n - 1) % n, 5, comm, &status);
 		break;
 	case 1: /* another type on the other side */
-		MPI_Sendrecv(out, len / 2, stripes, (me + 1) % n, 5, in, len, MPI_INT, (me + n - 1) % n, 5, comm, &status);
+		MPI_Sendrecv(out, len / 2, stripes, (me + 1) % n, 5, in, len, MPI_INT, (me + n - 1) % n, 5, comm,
+			     &status);
 		break;
 	default:
 		memcpy(in, out, (size_t)len * sizeof(int));

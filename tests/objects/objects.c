@@ -102,7 +102,8 @@ static void make_comms(void)
 	MPI_Group_free(&some);
 	MPI_Group_free(&world);
 	make_topologies();
-	MPI_Intercomm_create(odd, 0, MPI_COMM_WORLD, rank % 2 ? (size - 1) / 2 * 2 : (size - 2) / 2 * 2 + 1, 99, &inter);
+	MPI_Intercomm_create(odd, 0, MPI_COMM_WORLD, rank % 2 ? (size - 1) / 2 * 2 : (size - 2) / 2 * 2 + 1, 99,
+			     &inter);
 	MPI_Intercomm_merge(inter, rank % 2, &merged);
 	MPI_Comm_dup(odd, &named);
 	MPI_Comm_set_name(named, "halves, reversed");
@@ -128,7 +129,9 @@ static void show_comm(const char *what, MPI_Comm comm)
 		MPI_Comm_compare(comm, MPI_COMM_WORLD, &compare);
 	}
 	say("%s: %d of %d, sum of members %d, last %d, compare %d", what, r, n, sum, root,
-	    compare == MPI_CONGRUENT ? 1 : compare == MPI_SIMILAR ? 2 : 3);
+	    compare == MPI_CONGRUENT ? 1
+	    : compare == MPI_SIMILAR ? 2
+				     : 3);
 }
 
 static void show_cart(void)
@@ -144,8 +147,8 @@ static void show_cart(void)
 	MPI_Cart_get(cart, 2, dims, periods, coords);
 	MPI_Cart_rank(cart, coords, &r);
 	MPI_Cart_shift(cart, 0, 1, &from, &to);
-	say("cart: %d, %d dims %dx%d periods %d %d at %d,%d rank %d, shift %d %d", status == MPI_CART, n, dims[0], dims[1],
-	    periods[0], periods[1], coords[0], coords[1], r, from, to);
+	say("cart: %d, %d dims %dx%d periods %d %d at %d,%d rank %d, shift %d %d", status == MPI_CART, n, dims[0],
+	    dims[1], periods[0], periods[1], coords[0], coords[1], r, from, to);
 	MPI_Cart_shift(cart, 1, 1, &from, &to);
 	say("cart: shift %d %d", from == MPI_PROC_NULL ? -1 : from, to == MPI_PROC_NULL ? -1 : to);
 	MPI_Cart_get(cart_row, 1, dims, periods, coords);
@@ -154,8 +157,8 @@ static void show_cart(void)
 
 static void show_graphs(void)
 {
-	int status, nodes, nedges, n, near[2] = { -1, -1 }, in[2], out[2], wi[2] = { 0, 0 }, wo[2] = { 0, 0 }, weighted, nin,
-	    nout, from[2] = { 0, 0 };
+	int status, nodes, nedges, n, near[2] = { -1, -1 }, in[2], out[2], wi[2] = { 0, 0 }, wo[2] = { 0, 0 }, weighted,
+				      nin, nout, from[2] = { 0, 0 };
 
 	MPI_Topo_test(graph, &status);
 	MPI_Graphdims_get(graph, &nodes, &nedges);
@@ -164,8 +167,8 @@ static void show_graphs(void)
 	say("graph: %d, %d nodes %d edges, mine %d: %d %d", status == MPI_GRAPH, nodes, nedges, n, near[0], near[1]);
 	MPI_Dist_graph_neighbors_count(dist, &nin, &nout, &weighted);
 	MPI_Dist_graph_neighbors(dist, 2, in, wi, 2, out, wo);
-	say("dist: %d in %d out, weighted %d, out %d %d (%d %d), in sum %d (%d)", nin, nout, weighted, out[0], out[1], wo[0],
-	    wo[1], in[0] + in[1], wi[0] + wi[1]);
+	say("dist: %d in %d out, weighted %d, out %d %d (%d %d), in sum %d (%d)", nin, nout, weighted, out[0], out[1],
+	    wo[0], wo[1], in[0] + in[1], wi[0] + wi[1]);
 	MPI_Dist_graph_neighbors_count(adjacent, &nin, &nout, &weighted);
 	MPI_Neighbor_allgather(&rank, 1, MPI_INT, from, 1, MPI_INT, adjacent);
 	say("adjacent: %d in %d out, weighted %d, left is %d", nin, nout, weighted, from[0]);
@@ -235,8 +238,8 @@ static void use_groups(void)
 	MPI_Group_rank(both, &r);
 	MPI_Group_translate_ranks(both, 2, in, evens, out);
 	MPI_Group_compare(both, evens, &result);
-	say("groups: union %d, I am %d, translated %d %d, unequal %d", n, r, out[0] == MPI_UNDEFINED, out[1] == MPI_UNDEFINED,
-	    result == MPI_UNEQUAL);
+	say("groups: union %d, I am %d, translated %d %d, unequal %d", n, r, out[0] == MPI_UNDEFINED,
+	    out[1] == MPI_UNDEFINED, result == MPI_UNEQUAL);
 	MPI_Group_intersection(evens, rest, &none);
 	MPI_Group_size(none, &n);
 	say("groups: empty %d %d", n, none == MPI_GROUP_EMPTY);
@@ -254,7 +257,8 @@ static MPI_Datatype types[NTYPES], base;
 
 static void make_types(void)
 {
-	int lengths[3] = { 1, 2, 3 }, displs[3] = { 0, 3, 7 }, sizes[2] = { 6, 5 }, sub[2] = { 2, 3 }, starts[2] = { 1, 1 };
+	int lengths[3] = { 1, 2, 3 }, displs[3] = { 0, 3, 7 }, sizes[2] = { 6, 5 }, sub[2] = { 2, 3 },
+	    starts[2] = { 1, 1 };
 	int distribs[2] = { MPI_DISTRIBUTE_BLOCK, MPI_DISTRIBUTE_CYCLIC }, dargs[2] = { MPI_DISTRIBUTE_DFLT_DARG, 2 },
 	    psizes[2] = { 2, 2 };
 	MPI_Aint bytes[3] = { 0, 24, 80 };
@@ -306,13 +310,16 @@ static void show_type(int i)
 		hash = hash * 31 + ints[k];
 	for (int k = 0; k < na; k++)
 		hash = hash * 37 + addrs[k];
-	say("type %d: combiner %d (%d %d %d) %ld size %d lb %ld extent %ld true %ld %ld", i, combiner, ni, na, nd, hash, n, lb,
-	    extent, true_lb, true_extent);
+	say("type %d: combiner %d (%d %d %d) %ld size %d lb %ld extent %ld true %ld %ld", i, combiner, ni, na, nd, hash,
+	    n, lb, extent, true_lb, true_extent);
 	for (int k = 0; k < nd; k++) {
 		MPI_Type_get_envelope(parts[k], &ni, &na, &n, &combiner);
 		MPI_Type_size(parts[k], &n);
 		say("  part %d: combiner %d size %d known %d", k, combiner, n,
-		    parts[k] == MPI_INT ? 1 : parts[k] == MPI_DOUBLE ? 2 : parts[k] == MPI_CHAR ? 3 : 0);
+		    parts[k] == MPI_INT	     ? 1
+		    : parts[k] == MPI_DOUBLE ? 2
+		    : parts[k] == MPI_CHAR   ? 3
+					     : 0);
 		if (combiner != MPI_COMBINER_NAMED && combiner != MPI_COMBINER_F90_REAL)
 			MPI_Type_free(&parts[k]);
 	}
@@ -536,7 +543,8 @@ static void use_rest(void)
 
 static void free_all(void)
 {
-	MPI_Comm *comms[] = { &dup, &odd, &node, &made, &by_group, &cart_row, &cart, &graph, &dist, &adjacent, &inter, &merged, &named };
+	MPI_Comm *comms[] = { &dup,   &odd,  &node,	&made,	&by_group, &cart_row, &cart,
+			      &graph, &dist, &adjacent, &inter, &merged,   &named };
 
 	MPI_Errhandler_free(&counting);
 	for (size_t i = 0; i < sizeof(comms) / sizeof(comms[0]); i++)

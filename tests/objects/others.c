@@ -120,7 +120,8 @@ static void files(const char *asked)
 	MPI_File_set_errhandler(MPI_FILE_NULL, MPI_ERRORS_RETURN);
 	MPI_Errhandler_free(&handler);
 	check(file_errors == 1, "error handler of files");
-	MPI_File_open(MPI_COMM_WORLD, name, MPI_MODE_CREATE | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE, MPI_INFO_NULL, &fh);
+	MPI_File_open(MPI_COMM_WORLD, name, MPI_MODE_CREATE | MPI_MODE_RDWR | MPI_MODE_DELETE_ON_CLOSE, MPI_INFO_NULL,
+		      &fh);
 	MPI_Type_vector(4, 2, 2 * size, MPI_INT, &view);
 	MPI_Type_commit(&view);
 	MPI_File_set_view(fh, (MPI_Offset)rank * 2 * (MPI_Offset)sizeof(int), MPI_INT, view, "native", MPI_INFO_NULL);
@@ -155,7 +156,8 @@ static void largest(void *in, void *inout, int *len, MPI_Datatype *type)
 
 static void collectives(void)
 {
-	int x = rank, y = -1, flag = 0, *counts = calloc((size_t)size, sizeof(int)), *displs = calloc((size_t)size, sizeof(int));
+	int x = rank, y = -1, flag = 0, *counts = calloc((size_t)size, sizeof(int)),
+	    *displs = calloc((size_t)size, sizeof(int));
 	int *from = calloc((size_t)size, sizeof(int)), *to = calloc((size_t)size, sizeof(int));
 	MPI_Datatype *types = calloc((size_t)size, sizeof(MPI_Datatype));
 	MPI_Request requests[3];
@@ -210,7 +212,8 @@ static void tools(const char *asked)
 	check(n > 10, "control variables");
 	for (int i = 0; i < n; i++) {
 		len = desc_len = 64;
-		if (MPI_T_cvar_get_info(i, name, &len, &verbosity, &type, &e, desc, &desc_len, &bind, &scope) == MPI_SUCCESS &&
+		if (MPI_T_cvar_get_info(i, name, &len, &verbosity, &type, &e, desc, &desc_len, &bind, &scope) ==
+			    MPI_SUCCESS &&
 		    type == MPI_INT && MPI_T_cvar_handle_alloc(i, NULL, &handle, &count) == MPI_SUCCESS)
 			break;
 	}

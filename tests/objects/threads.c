@@ -23,7 +23,8 @@ static void largest(void *in, void *inout, int *len, MPI_Datatype *type)
 
 static void round_of(int k, int i)
 {
-	int right = (rank + 1) % size, left = (rank + size - 1) % size, n, x = 10 * rank + k, y = -1, from[64] = { i }, to[64] = { 0 };
+	int right = (rank + 1) % size, left = (rank + size - 1) % size, n, x = 10 * rank + k, y = -1, from[64] = { i },
+	    to[64] = { 0 };
 	MPI_Request requests[2];
 	MPI_Datatype type;
 	MPI_Comm dup;

@@ -135,7 +135,8 @@ int main(int argc, char **argv)
 		pthread_join(threads[i], NULL);
 	many_threads();
 	wrong += !alarms || !calls || jumps != 20;
-	printf("switches: %s (%d wrong, %d alarms, %d callbacks, %d jumps)\n", wrong ? "WRONG" : "ok", wrong, alarms, calls, jumps);
+	printf("switches: %s (%d wrong, %d alarms, %d callbacks, %d jumps)\n", wrong ? "WRONG" : "ok", wrong, alarms,
+	       calls, jumps);
 	MPI_Barrier(mini_world());
 	MPI_Finalize();
 	return wrong ? 1 : 0;

@@ -16,12 +16,12 @@
 #define RP_SIGFRAME_MAX(xsave_len) (640 + 64 + 64 + (uint64_t)(xsave_len))
 
 struct rp_sigframe_state {
-	const uint64_t *regs;	/* RP_REG_MAX of them, enum rp_reg */
-	const void *xsave;	/* standard format as PTRACE_GETREGSET NT_X86_XSTATE gives it; NULL: initial state */
-	uint64_t xsave_len;	/* multiple of 8, >= 576 */
+	const uint64_t *regs; /* RP_REG_MAX of them, enum rp_reg */
+	const void *xsave;    /* standard format as PTRACE_GETREGSET NT_X86_XSTATE gives it; NULL: initial state */
+	uint64_t xsave_len;   /* multiple of 8, >= 576 */
 	uint64_t sigmask;
 	uint64_t sas_sp, sas_size;
-	uint32_t sas_flags;	/* SS_DISABLE, SS_AUTODISARM; not SS_ONSTACK */
+	uint32_t sas_flags; /* SS_DISABLE, SS_AUTODISARM; not SS_ONSTACK */
 };
 
 /* Size of the XSAVE area of a signal frame of the calling task, given the features it may use. */

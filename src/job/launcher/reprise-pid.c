@@ -70,8 +70,8 @@ static void describe(char *text, size_t size, int wanted, int error)
 	else if (h.tgid != wanted)
 		snprintf(text, size, "pid %d is taken: thread of process %d (%s)", wanted, h.tgid, h.name);
 	else
-		snprintf(text, size, "pid %d is taken by %s%s, child of %d", wanted, h.state == 'Z' ? "zombie " : "", h.name,
-			 h.ppid);
+		snprintf(text, size, "pid %d is taken by %s%s, child of %d", wanted, h.state == 'Z' ? "zombie " : "",
+			 h.name, h.ppid);
 }
 
 static long clone_sibling(int wanted)

@@ -18,7 +18,8 @@ static int find_program(char *out, size_t size, char *text, size_t text_size)
 		if ((size_t)snprintf(out, size, "%s/reprise-pid", dir) < size)
 			return 0;
 	} else if (dladdr((void *)&rp_wanted_read, &info) && info.dli_fname && (slash = strrchr(info.dli_fname, '/'))) {
-		if ((size_t)snprintf(out, size, "%.*s/reprise-pid", (int)(slash - info.dli_fname), info.dli_fname) < size)
+		if ((size_t)snprintf(out, size, "%.*s/reprise-pid", (int)(slash - info.dli_fname), info.dli_fname) <
+		    size)
 			return 0;
 	}
 	snprintf(text, text_size, "cannot find reprise-pid: set REPRISE_LIBEXECDIR");

@@ -12,8 +12,8 @@
 #include "job/launcher/pid-report.h"
 
 struct rp_wanted {
-	int pid;     /* 0: any */
-	bool prefer; /* any will do when that one is taken */
+	int pid;	    /* 0: any */
+	bool prefer;	    /* any will do when that one is taken */
 	char program[4096]; /* reprise-pid */
 };
 

@@ -74,11 +74,18 @@ uint64_t rp_standin_map(void)
 static void set_mm(const struct rp_elf *prog, const struct rp_stack *s)
 {
 	struct mm_map m = {
-		.start_code = prog->start_code, .end_code = prog->end_code,
-		.start_data = prog->start_data, .end_data = prog->end_data,
-		.start_stack = s->sp, .arg_start = s->arg_start, .arg_end = s->arg_end,
-		.env_start = s->env_start, .env_end = s->env_end,
-		.auxv = s->auxv, .auxv_size = s->auxv_size, .exe_fd = prog->fd,
+		.start_code = prog->start_code,
+		.end_code = prog->end_code,
+		.start_data = prog->start_data,
+		.end_data = prog->end_data,
+		.start_stack = s->sp,
+		.arg_start = s->arg_start,
+		.arg_end = s->arg_end,
+		.env_start = s->env_start,
+		.env_end = s->env_end,
+		.auxv = s->auxv,
+		.auxv_size = s->auxv_size,
+		.exe_fd = prog->fd,
 	};
 	uint64_t shift = 0;
 	long r;

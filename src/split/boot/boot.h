@@ -54,7 +54,7 @@ void rp_launch_take(uint64_t size);
 /* ---- restart.c ---- */
 /* From the plan: ranges reserved, threads made and parked, rights dropped, launch record taken. Fails by exiting. */
 void rp_restart_begin(void);
-int rp_restart_fill(void);			    /* struct rp_boot_ops.fill */
+int rp_restart_fill(void);				/* struct rp_boot_ops.fill */
 void rp_restart_finish(void) __attribute__((noreturn)); /* the jump */
 
 /* ---- self.c ---- */
@@ -72,12 +72,12 @@ int rp_maps_walk(int (*fn)(const struct rp_map *m, void *arg), void *arg);
 
 /* ---- elf.c ---- */
 enum rp_place {
-	RP_PLACE_LOWER,	 /* in the arena, patched */
-	RP_PLACE_UPPER,	 /* where the kernel likes */
-	RP_PLACE_PIE,	 /* where the kernel puts position-independent programs */
+	RP_PLACE_LOWER, /* in the arena, patched */
+	RP_PLACE_UPPER, /* where the kernel likes */
+	RP_PLACE_PIE,	/* where the kernel puts position-independent programs */
 };
 struct rp_elf {
-	uint64_t base;	/* load bias */
+	uint64_t base; /* load bias */
 	uint64_t entry, phdr, phnum;
 	uint64_t start_code, end_code, start_data, end_data, brk; /* brk: end of bss */
 	uint32_t exec_stack;
@@ -89,11 +89,11 @@ void rp_elf_load(const char *path, enum rp_place place, int keep_fd, struct rp_e
 
 /* ---- stack.c ---- */
 struct rp_stack {
-	uint64_t top;	     /* end of the mapping */
+	uint64_t top; /* end of the mapping */
 	const struct rp_launch *strings;
 	uint64_t argc, argv; /* offsets in strings */
 	uint64_t envc, envp;
-	const char *argv0;   /* when argc is 0: the only argument */
+	const char *argv0; /* when argc is 0: the only argument */
 	const char *execfn;
 	const struct rp_elf *prog, *interp; /* interp NULL: static */
 	uint64_t vdso;

@@ -16,6 +16,7 @@ static uint8_t *thunk_next;
 
 uint64_t rp_thunk_set[8];
 
+/* clang-format off */
 static const uint16_t wanted[] = {
 	SYS_mmap, SYS_mremap, SYS_munmap, SYS_brk, SYS_shmat, SYS_rt_sigaction,
 	SYS_open, SYS_openat, SYS_openat2, SYS_creat, SYS_open_by_handle_at,
@@ -26,6 +27,7 @@ static const uint16_t wanted[] = {
 	SYS_userfaultfd, SYS_perf_event_open, SYS_pidfd_open, SYS_pidfd_getfd, SYS_io_uring_setup,
 	SYS_bpf, SYS_fanotify_init, SYS_mq_open, SYS_memfd_secret,
 };
+/* clang-format on */
 
 int rp_thunk_wants(long nr)
 {

@@ -24,9 +24,9 @@ const char *rp_lower_probe(void);
 int rp_lower_thread(void *(*fn)(void *), void *arg, size_t stack);
 
 /* ---- twin.c ---- */
-int rp_twin_start(void);			      /* the spawner */
+int rp_twin_start(void);			  /* the spawner */
 int rp_twin_get(int32_t tid, uint64_t *lower_fs); /* FS-neutral */
-void rp_twin_put(uint64_t lower_fs);		      /* FS-neutral */
+void rp_twin_put(uint64_t lower_fs);		  /* FS-neutral */
 
 /* ---- control.c ---- */
 int rp_control_start(void);

@@ -75,8 +75,8 @@ int main(void)
 	char line[256];
 
 	if (escaped) {
-		snprintf(line, sizeof(line), "the C library of this system makes system calls that cannot be confined (%s)",
-			 escaped);
+		snprintf(line, sizeof(line),
+			 "the C library of this system makes system calls that cannot be confined (%s)", escaped);
 		rp_boot_ops()->die(line);
 	}
 	a->lower_dlsym = lower_dlsym;

@@ -13,8 +13,8 @@ static uint32_t refreshed; /* generation whose environment this is; 0: the first
 
 static int is_launchers(const char *entry)
 {
-	static const char *const prefixes[] = { "OMPI_", "ORTE_", "PMIX_", "PMI_", "PMI2_", "HYDRA_", "HYDI_",
-						"MPIR_CVAR_", "SLURM_" };
+	static const char *const prefixes[] = { "OMPI_",  "ORTE_", "PMIX_",	 "PMI_",  "PMI2_",
+						"HYDRA_", "HYDI_", "MPIR_CVAR_", "SLURM_" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (!strncmp(entry, prefixes[i], strlen(prefixes[i])))

@@ -55,7 +55,8 @@ static int check_file(const char *path)
 
 static int exec_again(const char *path, char *const argv[], char *const envp[])
 {
-	static char rank[] = "rank", entered[] = "--entered", argv0[] = "--argv0", no_agent[] = "--no-agent", end[] = "--";
+	static char rank[] = "rank", entered[] = "--entered", argv0[] = "--argv0", no_agent[] = "--no-agent",
+		    end[] = "--";
 	static char none[] = "";
 	const char *reprise = rp_launch_str(rp_launch(), rp_launch()->reprise);
 	char **v, here[PATH_MAX];

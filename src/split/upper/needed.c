@@ -30,7 +30,8 @@ static int needs_mpi(int fd)
 		return 0;
 	for (int i = 0; i < eh.e_phnum; i++)
 		if (ph[i].p_type == PT_DYNAMIC)
-			n = read_at(fd, dyn, ph[i].p_filesz < sizeof(dyn) ? ph[i].p_filesz : sizeof(dyn), ph[i].p_offset);
+			n = read_at(fd, dyn, ph[i].p_filesz < sizeof(dyn) ? ph[i].p_filesz : sizeof(dyn),
+				    ph[i].p_offset);
 	n = n > 0 ? n / (long)sizeof(dyn[0]) : 0;
 	for (long i = 0; i < n; i++)
 		if (dyn[i].d_tag == DT_STRTAB)
