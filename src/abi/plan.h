@@ -5,8 +5,8 @@
  * address in it. Offsets are bytes from the start of the plan. Addresses are those of the restored process. No pointer.
  *
  * The host side has already done, before it execs the restorer: every descriptor at its final number (without
- * close-on-exec), cwd, root, umask, process limits, session and group. The restorer does the rest: memory, threads,
- * signals, timers, credentials, seccomp.
+ * close-on-exec), cwd, root, umask, process limits (of a plain process), session and group. The restorer does the rest:
+ * memory, threads, signals, timers, credentials, seccomp.
  */
 #ifndef RP_ABI_PLAN_H
 #define RP_ABI_PLAN_H
@@ -162,6 +162,12 @@ struct rp_plan_mm {
 	uint32_t thp_disabled, pad;
 };
 
+/* prlimit64(2). In ranks: the lower half has to start before a limit of the application holds. */
+struct rp_plan_limit {
+	uint32_t which, pad; /* RLIMIT_* */
+	uint64_t cur, max;
+};
+
 struct rp_plan_itimer {
 	int64_t value_us, interval_us;
 };
@@ -193,7 +199,8 @@ struct rp_plan {
 	/* RP_PLAN_RANK only */
 	uint64_t saved_off, saved_len; /* struct rp_arena_saved */
 	uint64_t launch_off,
-		launch_len;   /* struct rp_launch of split.h: paths, argv, env, descriptors of the lower half */
+		launch_len; /* struct rp_launch of split.h: paths, argv, env, descriptors of the lower half */
+	struct rp_plan_table limits;
 	int64_t dump_mono_ns; /* CLOCK_MONOTONIC of the application when it was stopped */
 	uint64_t gadgets[4];  /* found at dump time: [0] syscall;ret in the image's text, 0 unknown */
 	uint64_t reserved[16];

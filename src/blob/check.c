@@ -82,7 +82,8 @@ static int check_header(const struct check *c)
 	    !is_table(c, &p->posix_timers, sizeof(struct rp_plan_posix_timer)) ||
 	    !is_table(c, &p->creds, sizeof(struct rp_plan_creds)) ||
 	    !is_table(c, &p->seccomps, sizeof(struct rp_plan_seccomp)) ||
-	    !is_table(c, &p->fdops, sizeof(struct rp_plan_fdop)))
+	    !is_table(c, &p->fdops, sizeof(struct rp_plan_fdop)) ||
+	    !is_table(c, &p->limits, sizeof(struct rp_plan_limit)))
 		return bad(c, "a table lies outside the plan", 0);
 	if (p->mm.auxv_len > AUXV_MAX || p->mm.auxv_len % 8 || p->mm.auxv_off % 8 ||
 	    (p->mm.auxv_len && !is_inside(c, p->mm.auxv_off, p->mm.auxv_len)))

@@ -65,7 +65,13 @@ static int do_fdops(struct rp_blob *b)
 static void set_process(struct rp_blob *b)
 {
 	const struct rp_plan *p = b->plan;
+	const struct rp_plan_limit *l = rp_plan_limits(p);
 
+	for (uint64_t i = 0; i < p->limits.count; i++) {
+		const uint64_t limit[2] = { l[i].cur, l[i].max };
+
+		rp_syscall4(__NR_prlimit64, 0, l[i].which, (long)limit, 0);
+	}
 	if (p->child_subreaper)
 		rp_syscall5(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (p->mm.thp_disabled)

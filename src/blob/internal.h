@@ -57,6 +57,7 @@ RP_PLAN_ROWS(posix_timers, rp_plan_posix_timer)
 RP_PLAN_ROWS(creds, rp_plan_creds)
 RP_PLAN_ROWS(seccomps, rp_plan_seccomp)
 RP_PLAN_ROWS(fdops, rp_plan_fdop)
+RP_PLAN_ROWS(limits, rp_plan_limit)
 #undef RP_PLAN_ROWS
 
 static inline void *rp_plan_siginfo(const struct rp_plan *p, uint64_t index)

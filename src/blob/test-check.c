@@ -78,6 +78,7 @@ static struct rp_plan *make(uint64_t *size)
 						.groups_off = (uint64_t)rp_planner_bytes(p, bytes, 8, 8) });
 	rp_planner_add(p, RP_PART_SECCOMPS,
 		       &(struct rp_plan_seccomp){ .count = 4, .off = (uint64_t)rp_planner_bytes(p, bytes, 32, 8) });
+	rp_planner_add(p, RP_PART_LIMITS, &(struct rp_plan_limit){ .which = 7, .cur = 64, .max = 64 });
 	rp_planner_fdop(p, 9, RP_FDOP_CLOSE, 0, 0, 0);
 	rp_planner_head(p)->pid = 100;
 	rp_planner_head(p)->task_size = 0x7ffffffff000;
@@ -111,6 +112,7 @@ static void use(const struct rp_plan *p)
 	TOUCH(p, sigactions);
 	TOUCH(p, posix_timers);
 	TOUCH(p, fdops);
+	TOUCH(p, limits);
 	touch(base + p->mm.auxv_off, p->mm.auxv_len);
 	for (uint64_t i = 0; i < p->siginfos.count; i++)
 		touch(rp_plan_siginfo(p, i), RP_SIGINFO_SIZE);

@@ -39,6 +39,7 @@ static const size_t row_size[RP_PART_MAX] = {
 	[RP_PART_CREDS] = sizeof(struct rp_plan_creds),
 	[RP_PART_SECCOMPS] = sizeof(struct rp_plan_seccomp),
 	[RP_PART_FDOPS] = sizeof(struct rp_plan_fdop),
+	[RP_PART_LIMITS] = sizeof(struct rp_plan_limit),
 };
 
 int rp_planner_new(struct rp_planner **out)
@@ -246,8 +247,8 @@ static void lay_out(struct rp_planner *p)
 {
 	struct rp_plan *h = &p->head;
 	struct rp_plan_table *out[RP_PART_MAX] = {
-		&h->vmas,     &h->runs,		&h->shms,  &h->threads,	 &h->sigactions,
-		&h->siginfos, &h->posix_timers, &h->creds, &h->seccomps, &h->fdops,
+		&h->vmas,	  &h->runs,  &h->shms,	   &h->threads, &h->sigactions, &h->siginfos,
+		&h->posix_timers, &h->creds, &h->seccomps, &h->fdops,	&h->limits,
 	};
 	uint64_t off = (BYTES_OFF + p->bytes_len + 63) & ~63UL;
 
@@ -266,8 +267,8 @@ static int write_all(struct rp_planner *p, int fd)
 {
 	const struct rp_plan *h = &p->head;
 	const struct rp_plan_table *at[RP_PART_MAX] = {
-		&h->vmas,     &h->runs,		&h->shms,  &h->threads,	 &h->sigactions,
-		&h->siginfos, &h->posix_timers, &h->creds, &h->seccomps, &h->fdops,
+		&h->vmas,	  &h->runs,  &h->shms,	   &h->threads, &h->sigactions, &h->siginfos,
+		&h->posix_timers, &h->creds, &h->seccomps, &h->fdops,	&h->limits,
 	};
 	int rc;
 

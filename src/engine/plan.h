@@ -29,6 +29,7 @@ enum rp_plan_part {
 	RP_PART_CREDS,	      /* struct rp_plan_creds */
 	RP_PART_SECCOMPS,     /* struct rp_plan_seccomp */
 	RP_PART_FDOPS,	      /* struct rp_plan_fdop, carried out in order */
+	RP_PART_LIMITS,	      /* struct rp_plan_limit */
 	RP_PART_MAX
 };
 

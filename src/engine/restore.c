@@ -159,6 +159,10 @@ static int set_session(struct rp_restore *r, const struct rp_rtask *t)
 {
 	bool leads_session = t->pstree->sid == t->pstree->pid, leads_group = t->pstree->pgid == t->pstree->pid;
 
+	/* Of a rank both are the new launcher's, but for a group that it made for itself. */
+	if (r->rank && leads_group && t->launch && t->launch->has_pgid && t->launch->pgid != t->pstree->pgid &&
+	    setpgid(0, 0) && errno != EPERM)
+		return rp_error(&r->err, -errno, "setpgid: %s", strerror(errno));
 	if (r->opts->attach == RP_ATTACH_INPLACE || r->opts->boot_path)
 		return 0;
 	if (leads_session && setsid() < 0 && getsid(0) != getpid())

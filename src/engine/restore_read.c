@@ -114,6 +114,17 @@ static int read_threads(struct rp_restore *r, struct rp_rtask *t)
 	return 0;
 }
 
+/* A rank keeps of the image only what its program changed (design: what belongs to whom). */
+static int read_launch(struct rp_restore *r, struct rp_rtask *t)
+{
+	RpRankEntry *e;
+	int rc = rp_image_one(r->image, RP_IMG_RANK, (uint64_t)t->pid, &e, &r->err);
+
+	if (!rc)
+		t->launch = e->launch;
+	return rc;
+}
+
 static int read_task(struct rp_restore *r, struct rp_rtask *t)
 {
 	uint32_t pid = t->pstree->pid;
@@ -138,6 +149,8 @@ static int read_task(struct rp_restore *r, struct rp_rtask *t)
 			      t->extra->version);
 	if (!rc)
 		rc = rp_image_pagemap(r->image, RP_IMG_PAGEMAP, pid, &t->runs, &t->nruns, &t->pages_id, &r->err);
+	if (!rc && r->rank && rp_image_has(r->image, RP_IMG_RANK, pid))
+		rc = read_launch(r, t);
 	return rc ? rc : read_fds(r, t);
 }
 

@@ -37,8 +37,9 @@ struct rp_rtask {
 	int pages_fd;	   /* service descriptor of that file, -1 when there is none */
 	FdinfoEntry **fds; /* descriptors, sorted by number */
 	size_t nfds;
-	RpTaskEntry *extra;	 /* what CRIU's format has no field for; NULL: not there (an image of CRIU's) */
-	struct rp_planner *plan; /* only during and after the stage "prepare" */
+	const RpLaunchState *launch; /* of a rank: attributes as its launcher gave them; NULL: not a rank */
+	RpTaskEntry *extra;	     /* what CRIU's format has no field for; NULL: not there (an image of CRIU's) */
+	struct rp_planner *plan;     /* only during and after the stage "prepare" */
 };
 
 /* ---- dump ---- */

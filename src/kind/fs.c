@@ -59,6 +59,12 @@ static int fs_check(struct rp_restore *r, struct rp_rtask *t)
 	return 0;
 }
 
+/* Of a rank: the umask that its launcher gave, which gives place to that of the new launcher. */
+static bool is_launchers(const struct rp_rtask *t, uint32_t mask)
+{
+	return t->launch && t->launch->has_umask && t->launch->umask == mask;
+}
+
 static int fs_prepare(struct rp_restore *r, struct rp_rtask *t)
 {
 	const char *root;
@@ -80,7 +86,7 @@ static int fs_prepare(struct rp_restore *r, struct rp_rtask *t)
 	if (fchdir(cwd) < 0)
 		return rp_error(&r->err, -errno, "cannot change to the directory %s: %s",
 				rp_restore_file_name(r, t->fs->cwd_id), strerror(errno));
-	if (t->fs->has_umask)
+	if (t->fs->has_umask && !is_launchers(t, t->fs->umask))
 		umask((mode_t)t->fs->umask);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Resource limits and the OOM score. /proc/PID/limits, setrlimit(2), /proc/self/oom_score_adj.
- * A hard limit is never raised above the restorer's own: a warning says so, the soft limit is cut to fit.
+ * A hard limit is never raised above the restorer's own: a warning says so, the soft limit is cut to fit. Of a rank only what
+ * its program changed is the image's, and holds once the lower half runs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,31 +66,52 @@ static int limits_check(struct rp_restore *r, struct rp_rtask *t)
 	return 0;
 }
 
-/* The lowest limit of descriptors that the restored process can live with: it must not lose those that it has. */
-static uint64_t lowest_nofile(const struct rp_restore *r)
+/* Is the limit one that the rank's launcher gave? Of a plain process none is. */
+static bool is_launchers(const struct rp_restore *r, const struct rp_rtask *t, size_t which, const RlimitEntry *e)
 {
-	return (uint64_t)r->fd_base + 1024;
+	const RpLaunchState *l = t->launch;
+
+	if (!r->rank)
+		return false;
+	return !l || which >= l->n_rlimit_cur || which >= l->n_rlimit_max ||
+	       (l->rlimit_cur[which] == e->cur && l->rlimit_max[which] == e->max);
 }
 
-static void set_limit(struct rp_restore *r, unsigned which, const RlimitEntry *e)
+/* Cuts *want to what this process may have: hard limits are raised where that is allowed. */
+static void fit(unsigned which, struct rlimit64 *want)
 {
-	struct rlimit64 now, want = { e->cur, e->max };
+	struct rlimit64 now, raised;
 
-	if (getrlimit64((int)which, &now) < 0)
+	if (getrlimit64((int)which, &now) < 0 || want->rlim_max <= now.rlim_max)
 		return;
-	if (want.rlim_max > now.rlim_max) {
-		if (setrlimit64((int)which, &want) == 0)
-			return;
-		rp_warn("the hard limit of %s was %lu and stays at %lu", names[which], (unsigned long)want.rlim_max,
-			(unsigned long)now.rlim_max);
-		want.rlim_max = now.rlim_max;
-		if (want.rlim_cur > want.rlim_max)
-			want.rlim_cur = want.rlim_max;
+	raised = (struct rlimit64){ now.rlim_cur, want->rlim_max };
+	if (setrlimit64((int)which, &raised) == 0)
+		return;
+	rp_warn("the hard limit of %s was %lu and stays at %lu", names[which], (unsigned long)want->rlim_max,
+		(unsigned long)now.rlim_max);
+	want->rlim_max = now.rlim_max;
+	if (want->rlim_cur > want->rlim_max)
+		want->rlim_cur = want->rlim_max;
+}
+
+/* Of a rank: the restorer sets them at its end. */
+static int limits_plan(struct rp_restore *r, struct rp_rtask *t)
+{
+	const TaskRlimitsEntry *e = t->core->tc->rlimits;
+
+	for (unsigned i = 0; r->rank && e && i < e->n_rlimits && i < LIMITS; i++) {
+		struct rlimit64 want = { e->rlimits[i]->cur, e->rlimits[i]->max };
+		struct rp_plan_limit row = { .which = i };
+
+		if (is_launchers(r, t, i, e->rlimits[i]))
+			continue;
+		fit(i, &want);
+		row.cur = want.rlim_cur;
+		row.max = want.rlim_max;
+		if (rp_planner_add(t->plan, RP_PART_LIMITS, &row) < 0)
+			return rp_error(&r->err, -ENOMEM, "out of memory");
 	}
-	if (r->rank && which == RLIMIT_NOFILE && want.rlim_cur < lowest_nofile(r))
-		return; /* the lower half needs descriptors of its own */
-	if (setrlimit64((int)which, &want) < 0)
-		rp_warn("the limit of %s cannot be set: %s", names[which], strerror(errno));
+	return 0;
 }
 
 static void set_oom_score(int adj)
@@ -105,15 +127,19 @@ static void set_oom_score(int adj)
 /* After the plan was written: it may be larger than the process may write files, and its descriptor beyond the last. */
 static int limits_leave(struct rp_restore *r, struct rp_rtask *t)
 {
-	const TaskRlimitsEntry *e = t->core->tc->rlimits;
+	const TaskCoreEntry *tc = t->core->tc;
+	const TaskRlimitsEntry *e = tc->rlimits;
 
-	/* A rank's limits are the new launcher's: the job decides (launch state), not this kind. */
-	if (r->rank)
-		return 0;
-	for (unsigned i = 0; e && i < e->n_rlimits && i < LIMITS; i++)
-		set_limit(r, i, e->rlimits[i]);
-	if (t->core->tc->has_oom_score_adj)
-		set_oom_score(t->core->tc->oom_score_adj);
+	for (unsigned i = 0; !r->rank && e && i < e->n_rlimits && i < LIMITS; i++) {
+		struct rlimit64 want = { e->rlimits[i]->cur, e->rlimits[i]->max };
+
+		fit(i, &want);
+		if (setrlimit64((int)i, &want) < 0)
+			rp_warn("the limit of %s cannot be set: %s", names[i], strerror(errno));
+	}
+	if (tc->has_oom_score_adj &&
+	    !(t->launch && t->launch->has_oom_score_adj && t->launch->oom_score_adj == tc->oom_score_adj))
+		set_oom_score(tc->oom_score_adj);
 	return 0;
 }
 
@@ -121,5 +147,6 @@ const struct rp_kind rp_kind_limits = {
 	.name = "limits",
 	.freeze = limits_freeze,
 	.check = limits_check,
+	.plan = limits_plan,
 	.leave = limits_leave,
 };

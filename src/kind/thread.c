@@ -20,6 +20,7 @@
 #include "kind/taskcommon.h"
 #include "kind/xsave.h"
 #include "util/fd.h"
+#include "util/log.h"
 #include "util/str.h"
 
 #ifndef PR_GET_TID_ADDRESS
@@ -318,21 +319,53 @@ static void plan_regs(const UserX86RegsEntry *g, struct rp_plan_thread *p)
 	p->regs[15] = (uint64_t)-1;
 }
 
+/* Do two sets hold the same CPUs, whatever their lengths? */
+static bool is_same_set(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
+{
+	for (size_t i = 0; i < a->len || i < b->len; i++)
+		if ((i < a->len ? a->data[i] : 0) != (i < b->len ? b->data[i] : 0))
+			return false;
+	return true;
+}
+
+/* CPUs of a rank's thread: the new launcher's, of which a thread that had chosen some keeps those. 0 bytes: leave them. */
+static size_t choose_cpus(const struct rp_rtask *t, int tid, const ProtobufCBinaryData *had, uint8_t *set)
+{
+	uint8_t mine[CPUSET_MAX] = { 0 };
+	bool any = false;
+
+	if (had->len > CPUSET_MAX)
+		return 0;
+	memcpy(set, had->data, had->len);
+	if (!t->launch || !t->launch->has_affinity)
+		return had->len;
+	if (is_same_set(had, &t->launch->affinity) || syscall(SYS_sched_getaffinity, 0, sizeof(mine), mine) < 0)
+		return 0;
+	for (size_t i = 0; i < had->len; i++)
+		any |= set[i] &= mine[i];
+	if (!any)
+		rp_warn("thread %d ran on CPUs that it may not use here; it runs on all that it may", tid);
+	return any ? had->len : 0;
+}
+
 static int plan_extra(struct rp_rtask *t, const RpThreadExtra *x, struct rp_plan_thread *p)
 {
+	uint8_t set[CPUSET_MAX];
 	int64_t off;
+	size_t len;
 
 	if (!x)
 		return 0;
 	p->timerslack_ns = x->has_timerslack_ns ? (uint32_t)x->timerslack_ns : 0;
 	p->sched_flags = x->has_sched_flags ? (uint32_t)x->sched_flags : 0;
-	if (!x->has_affinity || x->affinity.len == 0)
+	len = x->has_affinity ? choose_cpus(t, p->tid, &x->affinity, set) : 0;
+	if (!len)
 		return 0;
-	off = rp_planner_bytes(t->plan, x->affinity.data, x->affinity.len, 8);
+	off = rp_planner_bytes(t->plan, set, len, 8);
 	if (off < 0)
 		return (int)off;
 	p->cpuset_off = (uint64_t)off;
-	p->cpuset_len = (uint32_t)x->affinity.len;
+	p->cpuset_len = (uint32_t)len;
 	return 0;
 }
 
@@ -367,6 +400,8 @@ static int plan_thread(struct rp_restore *r, struct rp_rtask *t, const struct rp
 	snprintf(p.comm, sizeof(p.comm), "%s", comm);
 	p.sched_policy = tc->has_sched_policy ? tc->sched_policy : SCHED_OTHER;
 	p.nice = tc->has_sched_nice ? tc->sched_nice : 0;
+	if (t->launch && t->launch->has_nice && t->launch->nice == p.nice)
+		p.nice = getpriority(PRIO_PROCESS, 0); /* the new launcher's */
 	p.sched_prio = tc->has_sched_prio ? tc->sched_prio : 0;
 	p.pdeath_sig = tc->has_pdeath_sig ? tc->pdeath_sig : 0;
 	ret = plan_extra(t, extra_of(t, th->tid), &p);
