@@ -6,8 +6,9 @@ its answer with that of an uninterrupted native run.
   cycle.py --reprise BIN -n 2 --cycles 3 --seed 7 --compare out.txt [--strip REGEX] [--setup DIR] -- ./program args
 
 Every run happens in a directory of its own (a copy of --setup). The answer is the standard output of the whole job and
-the files named by --compare; --expect and --reject look at lines of a file that are not the same in each run. Standard output after a restart must be the tail of the reference's: what was printed
-before the checkpoint is not printed again, nothing is missing. Lines that match --strip (timings) do not count.
+the files named by --compare; --expect and --reject look at lines of a file that are not the same in each run. Standard
+output after a restart must be the tail of the reference's, and the runs before it must have printed all that comes before:
+nothing is missing. Lines that match --strip (timings) do not count.
 Exit status: 0 equal, 1 different or a command failed, 77 a requirement is missing.
 """
 import argparse
@@ -139,7 +140,8 @@ class Cycle:
             time.sleep(self.rng.uniform(*self.args.share) * duration)
             if job.poll() is not None or not self.checkpoint(cycle, job, out):
                 break
-            time.sleep(self.rng.uniform(0, self.args.linger))
+            # At least so long that the launcher has passed on what was printed before the checkpoint.
+            time.sleep(self.rng.uniform(0.2, 0.2 + self.args.linger))
             kill_job(job)
             taken = cycle
             out = os.path.join(self.base, f"run-{cycle}.out")
@@ -148,13 +150,30 @@ class Cycle:
         self.compare(ref_cwd, ref_out, cwd, out, taken)
         shutil.rmtree(self.base)
 
+    @staticmethod
+    def reach(want, reached, lines):
+        """Lines of `want` that are printed after a killed run that printed `lines`, when `reached` were printed before it.
+        Its first and its last line may be halves."""
+        best = reached
+        for start in range(reached + 1):
+            n = 0
+            while n < len(lines) and start + n < len(want) and (
+                    lines[n] == want[start + n] or n == 0 and lines[0] and want[start].endswith(lines[0])):
+                n += 1
+            if n >= len(lines) - 1:
+                best = max(best, start + n)
+        return best
+
     def compare(self, ref_cwd, ref_out, cwd, out, taken):
         if taken < self.args.at_least:
             fail(f"only {taken} of {self.args.cycles} checkpoints were taken before the job ended")
         want, got = kept_lines(ref_out, self.strip), kept_lines(out, self.strip)
         tail = want[len(want) - len(got):] if taken and len(got) <= len(want) else want
+        reached = 0
+        for cycle in range(taken):
+            reached = self.reach(want, reached, kept_lines(os.path.join(self.base, f"run-{cycle}.out"), self.strip))
         # The first line printed after a restart may be the second half of one begun before it.
-        lost = bool(want) and not got
+        lost = reached < len(want) - len(tail)
         if lost or got != tail and not (got and got[1:] == tail[1:] and tail[0].endswith(got[0])):
             fail("standard output differs from the reference's tail:\n--- wanted\n" + "\n".join(tail[-30:]) +
                  "\n--- got\n" + "\n".join(got[-30:]) + f"\nkept in {self.base}")
