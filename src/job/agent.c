@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -331,6 +332,32 @@ static void handle_join(struct rp_agent *a, struct rp_conn *c, const struct rp_m
 	free(answer);
 }
 
+/* ---- old generations ---- */
+
+static void reap_sweeper(struct rp_agent *a, int flags)
+{
+	if (a->sweeper > 0 && waitpid(a->sweeper, NULL, flags) != 0)
+		a->sweeper = 0;
+}
+
+/* Behind the answer, and beside the agent: on some disks it takes longer than the checkpoint. While one sweeper is at work there
+ * is no other; the next checkpoint's takes what this one leaves. */
+static void start_sweeper(struct rp_agent *a)
+{
+	const struct sched_param normal = { 0 };
+
+	reap_sweeper(a, WNOHANG);
+	if (a->sweeper > 0)
+		return;
+	a->sweeper = fork(); /* none now: the next checkpoint tries again */
+	if (a->sweeper)
+		return;
+	closefrom(3);
+	(void)sched_setscheduler(0, SCHED_OTHER, &normal);
+	rp_store_sweep(a->info.store);
+	_exit(0);
+}
+
 /* ---- connections ---- */
 
 static void handle_checkpoint(struct rp_agent *a, int fd, const struct rp_msg *m)
@@ -353,6 +380,8 @@ static void handle_checkpoint(struct rp_agent *a, int fd, const struct rp_msg *m
 		rp_attempt_run(a, m->u.checkpoint.then, m->u.checkpoint.timeout_ms, answer);
 		if (a->client >= 0)
 			(void)rp_msg_send(a->client, answer, -1);
+		if (!answer->code)
+			start_sweeper(a);
 		a->busy = false;
 		a->client = -1;
 		publish_info(a);
@@ -509,8 +538,10 @@ int rp_agent_main(const char *path, int dir_fd, int listen_fd, int ready_fd)
 		return 1;
 	close(ready_fd);
 	for (;;) {
-		while (is_needed(a, start))
+		while (is_needed(a, start)) {
 			rp_agent_turn(a, STOPPED_CHECK_MS);
+			reap_sweeper(a, WNOHANG);
+		}
 		lock = rp_registry_lock(dir_fd);
 		hear_the_last(a);
 		if (a->ended || !count_live(a))
@@ -524,5 +555,6 @@ int rp_agent_main(const char *path, int dir_fd, int listen_fd, int ready_fd)
 	rp_registry_remove(dir_fd, path);
 	if (lock >= 0)
 		close(lock);
+	reap_sweeper(a, 0);
 	return 0;
 }

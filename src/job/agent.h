@@ -54,6 +54,7 @@ struct rp_agent {
 	/* the checkpoint that is on; client < 0: its client has gone, the work goes on */
 	bool busy, cancel;
 	int client;
+	pid_t sweeper; /* removes old generations; 0 or less: none */
 };
 
 /* One turn: waits up to timeout_ms for something to happen and handles it. Used by the main loop and, with a short

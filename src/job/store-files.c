@@ -146,7 +146,7 @@ void rp_store_remove_tree(int dir_fd, const char *name)
 	(void)unlinkat(dir_fd, name, AT_REMOVEDIR);
 }
 
-void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngens)
+void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngens, uint32_t below)
 {
 	DIR *d RP_AUTOCLOSEDIR = open_list(dir_fd);
 	struct dirent *e;
@@ -155,12 +155,11 @@ void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngen
 	while (d && (e = readdir(d))) {
 		bool listed = false;
 
-		if (!is_seq(e->d_name, &seq))
+		if (!is_seq(e->d_name, &seq) || seq >= below)
 			continue;
 		for (size_t i = 0; i < ngens; i++)
 			listed |= gens[i].seq == seq;
 		if (!listed)
 			rp_store_remove_tree(dir_fd, e->d_name);
 	}
-	(void)unlinkat(dir_fd, ".manifest.json.new", 0);
 }

@@ -21,7 +21,7 @@ int rp_store_sum(int fd, uint64_t *bytes, uint32_t *crc, struct rp_count *count)
  * list is not there, and prune tries again. */
 void rp_store_remove_tree(int dir_fd, const char *name);
 
-/* Removes every entry that is a number not among gens, and unfinished manifests. */
-void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngens);
+/* Removes every entry that is a number below `below` and not among gens. */
+void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngens, uint32_t below);
 
 #endif

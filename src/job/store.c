@@ -331,14 +331,18 @@ int rp_store_commit(struct rp_store_new *n, struct rp_gen *gen, unsigned keep, s
 	}
 	close(n->fd);
 	memset(n, 0, sizeof(*n));
-	for (size_t i = 0; keep && i + keep <= s->ngens; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "%u", s->gens[i].seq);
-		if (!step(s, "remove old generation"))
-			rp_store_remove_tree(s->fd, name);
-	}
 	return 0;
+}
+
+void rp_store_sweep(const char *path)
+{
+	struct rp_store *s;
+
+	if (rp_store_open_read(&s, path, NULL))
+		return;
+	if (s->ngens)
+		rp_store_remove_unlisted(s->fd, s->gens, s->ngens, s->gens[s->ngens - 1].seq);
+	rp_store_free(s);
 }
 
 int rp_store_prune(struct rp_store *s, unsigned keep, size_t *removed, struct rp_error *err)
@@ -348,7 +352,8 @@ int rp_store_prune(struct rp_store *s, unsigned keep, size_t *removed, struct rp
 
 	if (rc)
 		return rc;
-	rp_store_remove_unlisted(s->fd, s->gens + first, s->ngens - first);
+	rp_store_remove_unlisted(s->fd, s->gens + first, s->ngens - first, UINT32_MAX);
+	(void)unlinkat(s->fd, MANIFEST_NEW, 0);
 	if (removed)
 		*removed = first;
 	return 0;

@@ -44,17 +44,21 @@ struct rp_store_new {
 	int fd; /* DIR/NAME/<seq> */
 };
 
-/* Makes the directory of the next generation; no sequence number is used twice, failed ones included. */
+/* Makes the directory of the next generation, numbered above all that are listed or there. */
 int rp_store_begin(struct rp_store *s, struct rp_store_new *out, struct rp_error *err);
 /* Makes rank-<rank> and opens it: *out_fd is the caller's. */
 int rp_store_rank_dir(struct rp_store_new *n, int rank, int *out_fd, struct rp_error *err);
 /* Commits: fills gen->seq, gen->time and, per rank, files, bytes and checksums from what lies in rank-<r>, writes `pids`
  * (lines "RANK PID", for the launcher's pieces), makes everything durable and replaces the manifest. Generations beyond
- * the newest `keep` leave the manifest in the same step and are removed afterwards. gen stays the caller's.
+ * the newest `keep` leave the manifest in the same step; rp_store_sweep() removes their files. gen stays the caller's.
  * On failure nothing is committed and the generation's directory is gone, unless the failure was the very last one (the
  * manifest is in place, the fsync of its directory failed). n is used up either way. */
 int rp_store_commit(struct rp_store_new *n, struct rp_gen *gen, unsigned keep, struct rp_error *err);
 void rp_store_abort(struct rp_store_new *n); /* removes what was written; accepts a committed or zeroed one */
+
+/* Removes the directories of generations below the newest one that the manifest does not list: old ones, and what a killed
+ * writer left. Without the lock: such a number never comes into use again. May take long. */
+void rp_store_sweep(const char *path);
 
 /* Reads every file of a generation against sizes and checksums. -EBADMSG with the file's name when one differs. count: bytes
  * read, may be NULL. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -138,6 +139,21 @@ static int newest_is(const char *a, const char *b)
 	return which;
 }
 
+/* The store holds its lock, the manifest, and the generations that this one lists. */
+static void assert_only_listed(void)
+{
+	DIR *d = opendir(store_path());
+	struct rp_store *s;
+	size_t n = 0;
+
+	for (struct dirent *e; (e = readdir(d));)
+		n += strcmp(e->d_name, ".") && strcmp(e->d_name, "..");
+	closedir(d);
+	assert_int_equal(rp_store_open_read(&s, store_path(), NULL), 0);
+	assert_int_equal(n, 2 + s->ngens);
+	rp_store_free(s);
+}
+
 static void test_commit_and_keep(void **state)
 {
 	struct fault none = { .at = -1 };
@@ -148,6 +164,10 @@ static void test_commit_and_keep(void **state)
 		assert_int_equal(write_generation(i == 4 ? "last" : "word", &none, 3), 0);
 	assert_int_equal(newest_is("last", NULL), 0);
 	assert_int_equal(rp_store_open_read(&s, store_path(), NULL), 0);
+	assert_int_equal(mkdirat(s->fd, "9", 0700), 0); /* of a writer that is at work */
+	assert_int_equal(fstatat(s->fd, "2", &st, 0), 0);
+	rp_store_sweep(store_path());
+	assert_int_equal(fstatat(s->fd, "9", &st, 0), 0);
 	assert_int_equal(s->ngens, 3);
 	assert_int_equal(s->gens[0].seq, 3);
 	assert_int_equal(fstatat(s->fd, "2", &st, 0), -1);
@@ -192,7 +212,9 @@ static void test_strikes(void **state)
 			committed += newest_is("old", "new");
 			f = (struct fault){ .at = -1 };
 			assert_int_equal(write_generation("old", &f, 3), 0);
+			rp_store_sweep(store_path());
 			assert_int_equal(newest_is("old", NULL), 0);
+			assert_only_listed();
 		}
 	}
 	assert_true(committed >= 2);
