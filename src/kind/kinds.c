@@ -21,6 +21,7 @@ extern const struct rp_kind rp_kind_thread;
 extern const struct rp_kind rp_kind_creds;
 extern const struct rp_kind rp_kind_seccomp;
 extern const struct rp_kind rp_kind_mm;
+extern const struct rp_kind rp_kind_sharing;
 extern const struct rp_kind rp_kind_vma;
 extern const struct rp_kind rp_kind_sigaction;
 extern const struct rp_kind rp_kind_itimer;
@@ -48,6 +49,7 @@ const struct rp_kind *const rp_kinds[] = {
 	&rp_kind_creds,
 	&rp_kind_seccomp,
 	&rp_kind_mm,
+	&rp_kind_sharing,
 	&rp_kind_vma,
 	&rp_kind_sigaction,
 	&rp_kind_itimer,

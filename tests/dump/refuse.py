@@ -30,6 +30,11 @@ REFUSED = {
     "pkey": ["protection key"],
     "device": ["device"],
     "guard": ["guard pages"],
+    "thread_fs": ["its own directory and umask"],
+    "thread_files": ["its own table of descriptors"],
+    "thread_net": ["its own net namespace"],
+    "semaphores": ["SEM_UNDO"],
+    **{f"ns_{name}": [f'namespace "{name}'] for name in ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")},
 }
 
 

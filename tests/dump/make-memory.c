@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "maker.h"
+
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <linux/io_uring.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void make_sysv(void)
+{
+	int id = shmget(IPC_PRIVATE, 4096, 0600);
+	void *p;
+
+	need(id >= 0);
+	p = shmat(id, NULL, 0);
+	shmctl(id, IPC_RMID, NULL);
+	need(p != (void *)-1);
+}
+
+void make_uring(void)
+{
+	struct io_uring_params p;
+	int fd;
+
+	memset(&p, 0, sizeof(p));
+	fd = (int)syscall(SYS_io_uring_setup, 4, &p);
+	need(fd >= 0);
+	need(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING) != MAP_FAILED);
+	close(fd);
+}
+
+void make_aio(void)
+{
+	aio_context_t ctx = 0;
+
+	need(syscall(SYS_io_setup, 4, &ctx) == 0);
+}
+
+void make_pkey(void)
+{
+	int key = (int)syscall(SYS_pkey_alloc, 0, 0);
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	need(key > 0 && syscall(SYS_pkey_mprotect, p, 4096, PROT_READ | PROT_WRITE, key) == 0);
+}
+
+void make_guard(void)
+{
+	char *p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	need(p != MAP_FAILED && madvise(p + 4096, 4096, 102 /* MADV_GUARD_INSTALL, Linux 6.13 */) == 0);
+}
+
+/* Shared memory of a device; nearly every machine has one of these. */
+void make_device(void)
+{
+	static const char *const names[] = { "/dev/mem", "/dev/fb0", "/dev/hpet", "/dev/kvm" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int fd = open(names[i], O_RDONLY);
+
+		if (fd >= 0 && mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) != MAP_FAILED) {
+			close(fd);
+			return;
+		}
+	}
+	exit(MISSING);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What maker.c can make, by the sort of thing: processes and threads, descriptors, memory.
+ */
+#ifndef RP_TESTS_MAKER_H
+#define RP_TESTS_MAKER_H
+
+#include <stdlib.h>
+
+#define MISSING 77
+
+/* Ends the program when this kernel or machine does not have what is to be made. */
+static inline void need(int ok)
+{
+	if (!ok)
+		exit(MISSING);
+}
+
+/* clang-format off */
+#define MAKER_KINDS(X) \
+	X(child) X(zombie) X(traced) \
+	X(thread_fs) X(thread_files) X(thread_net) X(semaphores) \
+	X(ns_cgroup) X(ns_ipc) X(ns_mnt) X(ns_net) X(ns_pid) X(ns_time) X(ns_user) X(ns_uts) \
+	X(socket) X(uffd) \
+	X(sysv) X(uring) X(aio) X(pkey) X(guard) X(device)
+/* clang-format on */
+
+#define MAKER_DECLARE(name) void make_##name(void);
+MAKER_KINDS(MAKER_DECLARE)
+
+#endif
