@@ -20,7 +20,7 @@ uint64_t rp_thunk_set[8];
 static const uint16_t wanted[] = {
 	SYS_mmap, SYS_mremap, SYS_munmap, SYS_brk, SYS_shmat, SYS_rt_sigaction,
 	SYS_open, SYS_openat, SYS_openat2, SYS_creat, SYS_open_by_handle_at,
-	SYS_socket, SYS_socketpair, SYS_accept, SYS_accept4,
+	SYS_socket, SYS_socketpair, SYS_accept, SYS_accept4, SYS_recvmsg, SYS_recvmmsg,
 	SYS_pipe, SYS_pipe2, SYS_dup, SYS_dup2, SYS_dup3, SYS_fcntl, SYS_close, SYS_close_range,
 	SYS_eventfd, SYS_eventfd2, SYS_epoll_create, SYS_epoll_create1, SYS_timerfd_create,
 	SYS_signalfd, SYS_signalfd4, SYS_inotify_init, SYS_inotify_init1, SYS_memfd_create,

@@ -5,6 +5,8 @@
  * dispositions are kept to itself (a handler of the lower half would run on the application's FS, and the dispositions
  * belong to the application). Called from text that the lower half's libraries hold (patch.c), on any stack and FS.
  */
+#include <sys/socket.h>
+
 #include "split/boot/boot.h"
 
 struct kernel_sigaction {
@@ -158,6 +160,40 @@ static long two_descriptors(long nr, long a, long b, long c, long d)
 	return r;
 }
 
+/* Descriptors that came with a message (unix(7), SCM_RIGHTS). */
+static void own_received(const struct msghdr *h)
+{
+	char *p = h->msg_control, *end = p + h->msg_controllen;
+
+	while (p && end - p >= (long)CMSG_LEN(0)) {
+		struct cmsghdr *c = (struct cmsghdr *)p;
+
+		if (c->cmsg_len < CMSG_LEN(0) || c->cmsg_len > (size_t)(end - p))
+			break;
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+			for (int *fd = (int *)CMSG_DATA(c); (char *)(fd + 1) <= p + c->cmsg_len; fd++)
+				*fd = (int)rp_fd_own(*fd);
+		p += CMSG_ALIGN(c->cmsg_len);
+	}
+}
+
+/* These may block: as with accept, fd_low is raised behind the call. */
+static long receive(long nr, long a, long b, long c, long d, long e)
+{
+	struct rp_arena *ar = rp_arena();
+	long r = rp_syscall6(nr, a, b, c, d, e, 0);
+
+	if (r < 0)
+		return r;
+	__atomic_add_fetch(&ar->fd_low, 1, __ATOMIC_SEQ_CST);
+	if (nr == SYS_recvmsg)
+		own_received((const struct msghdr *)b);
+	for (long i = 0; nr == SYS_recvmmsg && i < r; i++)
+		own_received(&((const struct mmsghdr *)b)[i].msg_hdr);
+	__atomic_sub_fetch(&ar->fd_low, 1, __ATOMIC_SEQ_CST);
+	return r;
+}
+
 long rp_thunk(long a, long b, long c, long d, long e, long f, long nr)
 {
 	long r;
@@ -183,6 +219,9 @@ long rp_thunk(long a, long b, long c, long d, long e, long f, long nr)
 		return two_descriptors(nr, a, b, 0, 0);
 	case SYS_socketpair:
 		return two_descriptors(nr, a, b, c, d);
+	case SYS_recvmsg:
+	case SYS_recvmmsg:
+		return receive(nr, a, b, c, d, e);
 	case SYS_dup:
 		return do_fcntl(a, 0, 0);
 	case SYS_dup2:
