@@ -137,6 +137,8 @@ enum rp_plan_fdop_type {
 	RP_FDOP_STATUS,	 /* at most one: where to write struct rp_plan_status (one write), on failure before exiting, on
 			     success just before the final jumps; then it is closed like RP_FDOP_CLOSE. The same struct
 			     is written on it by the host side for failures before the restorer runs. */
+	RP_FDOP_LOCK, /* F_SETLK: arg = F_RDLCK or F_WRLCK, arg2 = start, arg3 = length; after all others: closing any
+			     descriptor of the file gives it up */
 };
 
 /* What the process to be says to whoever waits for it. End of file without one: it died. */

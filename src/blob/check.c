@@ -293,7 +293,7 @@ static int check_fdops(const struct check *c)
 	const struct rp_plan_fdop *op = rp_plan_fdops(c->plan);
 
 	for (uint64_t i = 0; i < c->plan->fdops.count; i++)
-		if (op[i].fd < 0 || op[i].op > RP_FDOP_STATUS)
+		if (op[i].fd < 0 || op[i].op > RP_FDOP_LOCK)
 			return bad(c, "descriptor operation", i);
 	return 0;
 }

@@ -23,6 +23,13 @@ static long timerfd(const struct rp_plan_fdop *op)
 	return rp_syscall4(__NR_timerfd_settime, op->fd, (long)op->arg, (long)&spec, 0);
 }
 
+static long lock(const struct rp_plan_fdop *op)
+{
+	struct flock l = { .l_type = (short)op->arg, .l_start = (long)op->arg2, .l_len = (long)op->arg3 };
+
+	return rp_syscall3(__NR_fcntl, op->fd, F_SETLK, (long)&l);
+}
+
 static long do_fdop(struct rp_blob *b, const struct rp_plan_fdop *op)
 {
 	struct owner owner = { (int32_t)op->arg, (int32_t)op->arg2 };
@@ -57,6 +64,13 @@ static int do_fdops(struct rp_blob *b)
 
 		if (ret)
 			return rp_blob_error(&b->err, RP_STAGE_FDS, (int)ret, "descriptor", (uint64_t)op[i].fd);
+	}
+	for (uint64_t i = 0; i < b->plan->fdops.count; i++) {
+		long ret = op[i].op == RP_FDOP_LOCK ? lock(&op[i]) : 0;
+
+		if (ret)
+			return rp_blob_error(&b->err, RP_STAGE_FDS, (int)ret, "lock of the file of descriptor",
+					     (uint64_t)op[i].fd);
 	}
 	return 0;
 }

@@ -160,6 +160,17 @@ static int describe(struct rp_dump *d, struct rp_fd *f, FileEntry **out)
 	return ret;
 }
 
+/* What kinds record beside the description. */
+static int describe_more(struct rp_dump *d, const struct rp_fd *f, bool is_first)
+{
+	int ret = 0;
+
+	for (const struct rp_kind *const *k = rp_kinds; ret == 0 && *k; k++)
+		if ((*k)->fd_each)
+			ret = (*k)->fd_each(d, f, is_first);
+	return ret;
+}
+
 /* Looks a description up in the order of kcmp(2), which compares our own duplicates: the same file behind them is 0.
  * Returns its place in s->order, or where it belongs with *found false. */
 static size_t find_same(const struct fd_state *s, int lfd, bool *found)
@@ -270,6 +281,8 @@ static int dump_one(struct rp_dump *d, struct rp_task *t, int pidfd, int number)
 		if (ret == 0)
 			ret = describe(d, f, &e);
 	}
+	if (ret == 0)
+		ret = describe_more(d, f, !same);
 	s->seen.items[at] = (struct description){
 		.lfd = f->lfd, .fd = number, .id = f->id, .dev = f->st.st_dev, .ino = f->st.st_ino, .entry = e
 	};

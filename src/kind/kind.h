@@ -48,6 +48,9 @@ struct rp_kind {
 	bool (*fd_is)(const struct rp_fd *fd);
 	/* Fills the member of e that belongs to fd_type (id, type and the union member allocated from d's arena). */
 	int (*fd_dump)(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e);
+	/* Every descriptor, whichever kind took it: what hangs at descriptors beside their description (locks). is_first: no
+	 * descriptor before it shares its description. */
+	int (*fd_each)(struct rp_dump *d, const struct rp_fd *fd, bool is_first);
 	int (*fd_check)(struct rp_restore *r, const FileEntry *e);
 	/* Opens a new description with the recorded state (flags, position, contents). The engine places it. */
 	int (*fd_open)(struct rp_restore *r, const FileEntry *e, int *out_fd);

@@ -27,6 +27,7 @@ extern const struct rp_kind rp_kind_sigaction;
 extern const struct rp_kind rp_kind_itimer;
 extern const struct rp_kind rp_kind_posixtimer;
 extern const struct rp_kind rp_kind_fs;
+extern const struct rp_kind rp_kind_filelock;
 extern const struct rp_kind rp_kind_limits;
 extern const struct rp_kind rp_kind_sigpending;
 
@@ -54,6 +55,7 @@ const struct rp_kind *const rp_kinds[] = {
 	&rp_kind_sigaction,
 	&rp_kind_itimer,
 	&rp_kind_posixtimer,
+	&rp_kind_filelock,
 	&rp_kind_fs,
 	&rp_kind_limits,
 	&rp_kind_sigpending, /* last: after every injected call */

@@ -21,7 +21,7 @@ static inline void need(int ok)
 	X(child) X(zombie) X(traced) \
 	X(thread_fs) X(thread_files) X(thread_net) X(semaphores) \
 	X(ns_cgroup) X(ns_ipc) X(ns_mnt) X(ns_net) X(ns_pid) X(ns_time) X(ns_user) X(ns_uts) \
-	X(socket) X(uffd) \
+	X(socket) X(uffd) X(lease) \
 	X(sysv) X(uring) X(aio) X(pkey) X(guard) X(device)
 /* clang-format on */
 

@@ -30,6 +30,7 @@ REFUSED = {
     "pkey": ["protection key"],
     "device": ["device"],
     "guard": ["guard pages"],
+    "lease": ["a lease"],
     "thread_fs": ["its own directory and umask"],
     "thread_files": ["its own table of descriptors"],
     "thread_net": ["its own net namespace"],
