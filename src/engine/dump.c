@@ -104,6 +104,34 @@ static int each_kind(struct rp_dump *d, struct rp_task *t, const char *stage, si
 	return 0;
 }
 
+static int refuse_child(struct rp_dump *d, struct rp_task *t, int child);
+
+/* A live child is found before anything is stopped: whoever waits for one in vfork(2) cannot be. */
+static int check_live_children(struct rp_dump *d, struct rp_task *t)
+{
+	RP_AUTOFREE pid_t *tids = NULL;
+	size_t count;
+	int ret = rp_proc_tasks(t->pid, &tids, &count, &d->err);
+
+	for (size_t i = 0; ret == 0 && i < count; i++) {
+		RP_AUTOFREE char *text = NULL;
+		char path[64], *next;
+		struct rp_proc_stat st;
+		struct rp_error ignored;
+
+		snprintf(path, sizeof(path), "task/%d/children", tids[i]);
+		if (rp_read_file_at(t->proc_fd, path, PROC_TEXT_MAX, &text, NULL) < 0)
+			continue; /* it has just ended, or will be looked at when it stands still */
+		for (char *p = text; isdigit((unsigned char)*p); p = next + strspn(next, " ")) {
+			int child = (int)strtol(p, &next, 10);
+
+			if (rp_proc_stat_read(child, child, &st, &ignored) == 0 && st.state != 'Z' && st.state != 'X')
+				return refuse_child(d, t, child);
+		}
+	}
+	return ret;
+}
+
 static int stage_collect(struct rp_dump *d, struct rp_task *t)
 {
 	char path[64];
@@ -114,6 +142,8 @@ static int stage_collect(struct rp_dump *d, struct rp_task *t)
 	if (t->proc_fd < 0)
 		return rp_error(&d->err, -ESRCH, "pid %d: no such process", t->pid);
 	ret = new_task(d, t);
+	if (ret == 0)
+		ret = check_live_children(d, t);
 	if (ret == 0 && d->opts->rank)
 		ret = rp_rank_read(d, t);
 	if (ret == 0)

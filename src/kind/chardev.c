@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Character devices. Those that carry no state (null, zero, full, random, urandom) are recorded by name like files and
- * opened again (regfile.c). A terminal belongs to the launcher: the restored process gets the caller's. Any other
- * device has state in its driver and is refused.
+ * opened again (regfile.c). The controlling terminal and that of a standard descriptor belong to the launcher: the restored
+ * process gets the caller's. Any other terminal or device has state in its driver and is refused.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "host/proc.h"
 #include "kind/fdcommon.h"
 
 #define MEM_MAJOR 1
@@ -74,6 +75,30 @@ static bool tty_is(const struct rp_fd *fd)
 	return S_ISCHR(fd->st.st_mode) && is_tty(&fd->st) && !(fd->flags & O_PATH);
 }
 
+/* Only a terminal that a restore's caller stands in for: the controlling one, or that of a standard descriptor. */
+static int check_terminal(struct rp_dump *d, const struct rp_fd *fd)
+{
+	struct rp_proc_stat st;
+	struct stat std;
+	char path[64];
+	int ret = rp_proc_stat_read(fd->pid, fd->pid, &st, &d->err);
+
+	if (ret < 0)
+		return ret;
+	if (fd->fd <= 2 || st.tty_nr == (int32_t)fd->st.st_rdev || fd->st.st_rdev == makedev(TTYAUX_MAJOR, 0))
+		return 0;
+	for (int i = 0; i <= 2; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", fd->pid, i);
+		if (stat(path, &std) == 0 && S_ISCHR(std.st_mode) && std.st_rdev == fd->st.st_rdev)
+			return 0;
+	}
+	return rp_error(&d->err, -ENOTSUP,
+			"%s is neither the controlling terminal nor that of a standard descriptor, and cannot be "
+			"carried: "
+			"close it before the checkpoint",
+			fd->link);
+}
+
 static int tty_info(struct rp_dump *d, const struct rp_fd *fd, uint32_t info_id)
 {
 	TtyInfoEntry info = TTY_INFO_ENTRY__INIT;
@@ -94,7 +119,10 @@ static int tty_info(struct rp_dump *d, const struct rp_fd *fd, uint32_t info_id)
 static int tty_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 {
 	TtyFileEntry *m = RP_DUMP_MSG(d, TtyFileEntry, tty_file_entry__init);
+	int ret = check_terminal(d, fd);
 
+	if (ret < 0)
+		return ret;
 	if (!m || !(m->fown = rp_fown_dump(d, fd)))
 		return -ENOMEM;
 	m->id = fd->id;

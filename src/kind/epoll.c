@@ -4,10 +4,12 @@
  * added. An edge-triggered descriptor that is ready reports one edge after a restore.
  */
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -42,9 +44,10 @@ static int parse_member(struct rp_dump *d, const char *text, EventpollTfdEntry *
 	return 0;
 }
 
-/* Does the number still lead to the file that was added? (Device and inode tell; anonymous inodes share theirs.) */
-static int check_member(struct rp_dump *d, const struct rp_fd *fd, const EventpollTfdEntry *m)
+/* Does the number still lead to the description that was added? before: members with the same number so far. */
+static int check_member(struct rp_dump *d, const struct rp_fd *fd, const EventpollTfdEntry *m, uint32_t before)
 {
+	struct kcmp_epoll_slot slot = { .efd = (uint32_t)fd->lfd, .tfd = m->tfd, .toff = before };
 	char path[64];
 	struct stat st;
 
@@ -54,12 +57,21 @@ static int check_member(struct rp_dump *d, const struct rp_fd *fd, const Eventpo
 				"it still watches what was descriptor %u, which is closed in this process; "
 				"remove it from the interest list before closing it",
 				m->tfd);
-	if (m->inode != st.st_ino)
+	if (syscall(SYS_kcmp, fd->pid, getpid(), KCMP_EPOLL_TFD, m->tfd, &slot) != 0)
 		return rp_error(&d->err, -ENOTSUP,
 				"it still watches what was descriptor %u before that number was reused; "
 				"remove it from the interest list before closing it",
 				m->tfd);
 	return 0;
+}
+
+static uint32_t count_number(const EventpollFileEntry *m, uint32_t tfd)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < m->n_tfd; i++)
+		n += m->tfd[i]->tfd == tfd;
+	return n;
 }
 
 static int epoll_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
@@ -81,7 +93,7 @@ static int epoll_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 	for (at = fd->fdinfo; (text = rp_fdtext_next(&at, "tfd")); m->n_tfd++) {
 		rc = parse_member(d, text, &m->tfd[m->n_tfd]);
 		if (!rc)
-			rc = check_member(d, fd, m->tfd[m->n_tfd]);
+			rc = check_member(d, fd, m->tfd[m->n_tfd], count_number(m, m->tfd[m->n_tfd]->tfd));
 		if (rc)
 			return rc;
 		m->tfd[m->n_tfd]->id = fd->id;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * POSIX timers with their ids, remaining times and notification: /proc/PID/timers, timer_gettime(2), timer_getoverrun(2).
- * Cannot carry timers on clocks of other processes or devices.
+ * Cannot carry timers on clocks of other processes or devices, nor on the CPU time of one of several threads.
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,14 +18,41 @@
 #define TEXT_MAX (16U << 20)
 #define NS 1000000000UL
 #define CLOCK_MAX 15
+#define PER_THREAD 4 /* in the number of a CPU clock */
 #define TIMERS_MAX 1000000
 
 #ifndef SIGEV_THREAD_ID
 #define SIGEV_THREAD_ID 4
 #endif
 
+/* Does an id belong to a thread that is being dumped? */
+static bool is_thread(const struct rp_task *t, int tid)
+{
+	for (size_t i = 0; i < t->nthreads; i++)
+		if (t->threads[i].tid == tid)
+			return true;
+	return false;
+}
+
+static int check_clock(struct rp_dump *d, const struct rp_task *t, int id, int clock)
+{
+	if (clock >= 0 && clock <= CLOCK_MAX)
+		return 0;
+	/* A thread's or process's own CPU clock has a negative number: only one's own are carried, and the kernel does
+	 * not tell which thread's "own" is. */
+	if ((clock & 7) > 6 || (clock >> 3) != ~0)
+		return rp_error(&d->err, -ENOTSUP, "POSIX timer %d runs on clock %d, which cannot be carried", id,
+				clock);
+	if (clock & PER_THREAD && t->nthreads > 1)
+		return rp_error(&d->err, -ENOTSUP,
+				"POSIX timer %d runs on the CPU time of one of %zu threads, and cannot be carried: use "
+				"the time of the process",
+				id, t->nthreads);
+	return 0;
+}
+
 /* Fills e from one block of four lines; *text moves behind it. 1: none left. */
-static int parse_block(struct rp_dump *d, const char **text, PosixTimerEntry *e)
+static int parse_block(struct rp_dump *d, struct rp_task *t, const char **text, PosixTimerEntry *e)
 {
 	unsigned long sival = 0;
 	char how[16] = "", whom[16] = "";
@@ -42,19 +69,15 @@ static int parse_block(struct rp_dump *d, const char **text, PosixTimerEntry *e)
 	e->si_signo = (uint32_t)sig;
 	e->sival_ptr = sival;
 	e->it_sigev_notify = rp_streq(how, "none") ? SIGEV_NONE : rp_streq(how, "thread") ? SIGEV_THREAD : SIGEV_SIGNAL;
-	if (rp_streq(whom, "tid")) {
+	if (rp_streq(whom, "tid") && is_thread(t, pid)) {
 		e->it_sigev_notify |= SIGEV_THREAD_ID;
 		e->has_notify_thread_id = true;
 		e->notify_thread_id = pid;
-	}
-	if (clock < 0 || clock > CLOCK_MAX) {
-		/* A thread's or process's own CPU clock has a negative number: only one's own are carried. */
-		if ((clock & 7) > 6 || (clock >> 3) != ~0)
-			return rp_error(&d->err, -ENOTSUP, "POSIX timer %d runs on clock %d, which cannot be carried",
-					id, clock);
+	} else if (rp_streq(whom, "tid")) {
+		e->it_sigev_notify = SIGEV_NONE; /* that thread has ended: nobody is told any more */
 	}
 	*text += used;
-	return 0;
+	return check_clock(d, t, id, clock);
 }
 
 static int read_times(struct rp_dump *d, struct rp_task *t, PosixTimerEntry *e)
@@ -104,7 +127,7 @@ static int posixtimer_freeze(struct rp_dump *d, struct rp_task *t)
 			list = more;
 		if (!e || !more)
 			return rp_error(&d->err, -ENOMEM, "out of memory");
-		ret = parse_block(d, &p, e);
+		ret = parse_block(d, t, &p, e);
 		if (ret == 0)
 			ret = read_times(d, t, e);
 		if (ret == 0)

@@ -9,8 +9,11 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "kind/fdcommon.h"
@@ -21,6 +24,8 @@
 
 #define DELETED " (deleted)"
 #define TMPFILE_BIT (O_TMPFILE & ~O_DIRECTORY)
+#define PROC "/proc/"
+#define MQUEUE_MAGIC 0x19800202
 
 static bool regfile_is(const struct rp_fd *fd)
 {
@@ -108,6 +113,46 @@ static int check_name(struct rp_dump *d, const struct rp_fd *fd, const char *nam
 			name);
 }
 
+/* Files of /proc that lead to an address space take it when they are opened, not when they are read: reopened before the
+ * restorer has made the new one, they would show another. */
+static bool is_memory_view(const char *name)
+{
+	static const char *const views[] = { "auxv",	  "environ", "maps",  "mem",
+					     "numa_maps", "pagemap", "smaps", "smaps_rollup" };
+	const char *last = strrchr(name, '/') + 1;
+
+	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
+		if (rp_streq(last, views[i]))
+			return true;
+	return false;
+}
+
+/* Files that are no files of a disk. */
+static int check_system(struct rp_dump *d, const struct rp_fd *fd)
+{
+	struct statfs fs;
+	int pid;
+
+	if (fstatfs(fd->lfd, &fs) < 0)
+		return rp_error(&d->err, -errno, "cannot inspect it: %s", strerror(errno));
+	if (fs.f_type == MQUEUE_MAGIC)
+		return rp_error(&d->err, -ENOTSUP,
+				"the POSIX message queue %s cannot be carried: close it before the checkpoint",
+				fd->link);
+	pid = fs.f_type == PROC_SUPER_MAGIC && rp_str_has_prefix(fd->link, PROC) ? atoi(fd->link + strlen(PROC)) : 0;
+	if (pid > 0 && pid != fd->pid)
+		return rp_error(&d->err, -ENOTSUP,
+				"%s is about another process, which need not be there at a restore: close it before "
+				"the checkpoint",
+				fd->link);
+	if (pid > 0 && is_memory_view(fd->link))
+		return rp_error(&d->err, -ENOTSUP,
+				"%s leads to the memory of the process and cannot be carried: close it before the "
+				"checkpoint",
+				fd->link);
+	return 0;
+}
+
 static int record_identity(struct rp_dump *d, const struct rp_fd *fd, RegFileEntry *m)
 {
 	uint32_t words[16];
@@ -136,7 +181,9 @@ static int regfile_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 		return -ENOMEM;
 	if (!fd->st.st_nlink && rp_str_has_suffix(m->name, DELETED))
 		m->name[strlen(m->name) - strlen(DELETED)] = 0;
-	deleted = check_name(d, fd, m->name);
+	deleted = check_system(d, fd);
+	if (deleted == 0)
+		deleted = check_name(d, fd, m->name);
 	if (deleted < 0)
 		return deleted;
 	if (deleted && !S_ISREG(fd->st.st_mode))
@@ -197,6 +244,19 @@ static int check_identity(struct rp_restore *r, const RegFileEntry *m, int fd, b
 	return 0;
 }
 
+/* The name to open now: what /proc shows of the process itself goes by another number before it exists, and for good with
+ * new ids. */
+static const char *name_now(const struct rp_restore *r, const RegFileEntry *m, char buf[PATH_MAX])
+{
+	int len;
+
+	snprintf(buf, PATH_MAX, PROC "%d%n", r->tasks[0].pid, &len);
+	if (strncmp(m->name, buf, (size_t)len) != 0 || (m->name[len] != '/' && m->name[len] != '\0'))
+		return m->name;
+	snprintf(buf, PATH_MAX, PROC "self%s", m->name + len);
+	return buf;
+}
+
 static int clean_flags(const RegFileEntry *m, int flags)
 {
 	flags &= ~RP_FL_CREATION;
@@ -225,8 +285,8 @@ static int open_ghost(int ghost, const char *path, int flags)
 
 int rp_regfile_open_as(struct rp_restore *r, const RegFileEntry *m, int flags, int *out_fd)
 {
-	char self[64];
-	const char *path = m->name;
+	char self[64], own[PATH_MAX];
+	const char *path = name_now(r, m, own);
 	uint32_t remap_id;
 	int ghost = -1, fd, rc = rp_ghost_find(r, m->id, &remap_id);
 
@@ -246,7 +306,7 @@ int rp_regfile_open_as(struct rp_restore *r, const RegFileEntry *m, int flags, i
 		fd = open(path, (flags & ~O_NOATIME) | O_NONBLOCK);
 	if (fd < 0)
 		return rp_error(&r->err, -errno, "%s: %s", m->name, strerror(errno));
-	if (path == m->name && (rc = check_identity(r, m, fd, false))) {
+	if (ghost < 0 && (rc = check_identity(r, m, fd, false))) {
 		close(fd);
 		return rc;
 	}
@@ -260,6 +320,8 @@ static int regfile_check(struct rp_restore *r, const FileEntry *e)
 {
 	const RegFileEntry *m = e->reg;
 	int fd RP_AUTOCLOSE = -1;
+	char own[PATH_MAX];
+	const char *name;
 	uint32_t remap_id;
 	int rc;
 
@@ -273,12 +335,13 @@ static int regfile_check(struct rp_restore *r, const FileEntry *e)
 		return rc;
 	if (rc > 0)
 		return rp_ghost_check(r, remap_id);
+	name = name_now(r, m, own);
 	/* Read-only access is enough to compare; where even that is not given, what can be seen without is compared. */
 	if (m->n_build_id)
-		fd = open(m->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	rc = fd >= 0;
 	if (fd < 0)
-		fd = open(m->name, O_PATH | O_CLOEXEC | (m->has_mode && S_ISLNK(m->mode) ? O_NOFOLLOW : 0));
+		fd = open(name, O_PATH | O_CLOEXEC | (m->has_mode && S_ISLNK(m->mode) ? O_NOFOLLOW : 0));
 	if (fd < 0)
 		return rp_error(&r->err, -errno, "%s: %s", m->name, strerror(errno));
 	return check_identity(r, m, fd, rc);

@@ -25,6 +25,16 @@ struct chains {
 	SeccompFilter *filters[FILTERS_MAX];
 };
 
+/* Does a filter hand calls to a listener? Such a listener cannot be made again. */
+static bool is_notifying(const struct sock_filter *insns, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (insns[i].code == (BPF_RET | BPF_K) &&
+		    (insns[i].k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_USER_NOTIF)
+			return true;
+	return false;
+}
+
 static int read_filter(struct rp_dump *d, int tid, unsigned index, SeccompFilter **out)
 {
 	SeccompFilter *f = RP_TASK_MSG(d, SeccompFilter, seccomp_filter__init);
@@ -46,6 +56,12 @@ static int read_filter(struct rp_dump *d, int tid, unsigned index, SeccompFilter
 		   f->filter.data) < 0)
 		return rp_error(&d->err, -errno, "thread %d: cannot read seccomp filter %u: %s", tid, index,
 				strerror(errno));
+	if (is_notifying((const struct sock_filter *)f->filter.data, (size_t)n))
+		return rp_error(&d->err, -ENOTSUP,
+				"thread %d: a seccomp filter asks another process (SECCOMP_RET_USER_NOTIF), which "
+				"cannot be "
+				"carried",
+				tid);
 	if (ptrace((enum __ptrace_request)PTRACE_SECCOMP_GET_METADATA, tid, (void *)sizeof(meta), &meta) >= 0 &&
 	    meta.flags) {
 		f->has_flags = true;

@@ -4,7 +4,7 @@
  * VmaEntry; files that are mapped become entries of files.img. A file that was deleted or replaced and is mapped privately
  * becomes anonymous memory, its pages saved whole.
  * Cannot carry: mappings of devices, System V shared memory, rings of asynchronous I/O, perf, io_uring and packet sockets, uprobes,
- * userfaultfd, memory protection keys, shared anonymous huge pages.
+ * userfaultfd, memory protection keys, sealed mappings, shared anonymous huge pages.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +43,8 @@ static int check_kind(struct rp_dump *d, const struct rp_smap *s)
 		return refuse(d, s, "watched by a userfaultfd");
 	if (s->vmflags & RP_VMF(SS))
 		return refuse(d, s, "a shadow stack");
+	if (s->vmflags & RP_VMF(SL) && s->path[0] != '[')
+		return refuse(d, s, "which is sealed (mseal)");
 	if (s->pkey != 0)
 		return refuse(d, s, "with a memory protection key");
 	if (rp_str_has_prefix(s->path, "/SYSV") && s->shared)

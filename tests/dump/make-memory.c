@@ -71,3 +71,10 @@ void make_device(void)
 	}
 	exit(MISSING);
 }
+
+void make_sealed(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	need(p != MAP_FAILED && syscall(462 /* mseal, Linux 6.10 */, p, 4096, 0) == 0);
+}

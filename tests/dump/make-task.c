@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "maker.h"
 
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/ipc.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/sem.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 void make_child(void)
@@ -52,6 +58,76 @@ void make_traced(void)
 	close(ready[1]);
 	close(go[0]);
 	close(go[1]);
+}
+
+static volatile int born;
+
+static int long_child(void *arg)
+{
+	(void)arg;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	born = 1;
+	for (;;)
+		pause();
+	return 0;
+}
+
+static void *vfork_thread(void *arg)
+{
+	static char stack[65536];
+
+	clone(long_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+	return arg;
+}
+
+/* A thread that waits for its child to exec, which cannot be stopped. */
+void make_vfork(void)
+{
+	pthread_t t;
+
+	need(pthread_create(&t, NULL, vfork_thread, NULL) == 0);
+	while (!born)
+		usleep(1000);
+}
+
+/* A filter with a listener, which nobody holds any more. */
+void make_notify(void)
+{
+	struct sock_filter f[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(f) / sizeof(f[0]), f };
+	int fd;
+
+	need(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
+	need(fd >= 0);
+	close(fd);
+}
+
+static void *timer_thread(void *arg)
+{
+	struct sigevent ev = { .sigev_notify = SIGEV_NONE };
+	int id;
+
+	born = syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &ev, &id) == 0 ? 1 : -1;
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* A timer on the CPU time of one thread of two. */
+void make_cpu_timer(void)
+{
+	pthread_t t;
+
+	need(pthread_create(&t, NULL, timer_thread, NULL) == 0);
+	while (!born)
+		usleep(1000);
+	need(born > 0);
 }
 
 static volatile int thread_flags, thread_is;

@@ -75,13 +75,23 @@ static void *other(void *arg)
 	return arg;
 }
 
+static timer_t orphan;
+
+/* Makes a timer that notifies this thread, and ends. */
+static void *make_orphan(void *arg)
+{
+	orphan = make(CLOCK_MONOTONIC, SIGEV_THREAD_ID, SIGRTMIN + 6, 3, (int)syscall(SYS_gettid));
+	arm(orphan, HOUR * 1000, 5000);
+	return arg;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART };
 	struct itimerval real = { { 0, 20000 }, { 0, 20000 } }, virtual = { { 0, 0 }, { HOUR, 0 } }, now;
 	timer_t gap, slow, ticking, to_thread, silent, cpu, dead;
 	struct itimerspec spec;
-	pthread_t t;
+	pthread_t t, t_orphan;
 
 	load_begin(argc, argv);
 	sigaction(SIGALRM, &sa, NULL);
@@ -108,6 +118,7 @@ int main(int argc, char **argv)
 	cpu = make(CLOCK_PROCESS_CPUTIME_ID, SIGEV_SIGNAL, SIGRTMIN + 4, 3, 0);
 	arm(cpu, HOUR * 1000, 0);
 	dead = make(CLOCK_MONOTONIC, SIGEV_SIGNAL, SIGRTMIN + 5, 9, 0);
+	CHECK(!pthread_create(&t_orphan, NULL, make_orphan, NULL) && !pthread_join(t_orphan, NULL));
 	setitimer(ITIMER_REAL, &real, NULL);
 	setitimer(ITIMER_VIRTUAL, &virtual, NULL);
 
@@ -135,6 +146,8 @@ int main(int argc, char **argv)
 	CHECK(spec.it_value.tv_sec > HOUR - 60);
 	spec = left(dead);
 	CHECK(!spec.it_value.tv_sec && !spec.it_value.tv_nsec);
+	spec = left(orphan);
+	CHECK(spec.it_value.tv_sec > HOUR - 60 && spec.it_interval.tv_sec == 5);
 	arm(dead, HOUR * 1000, 0);
 	CHECK(left(dead).it_value.tv_sec > HOUR - 60);
 	/* A new timer gets a new id. */
