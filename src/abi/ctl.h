@@ -84,6 +84,13 @@ struct rp_ctl {
 	uint32_t bell;	     /* futex; a rank that changed its state adds one and wakes the agent */
 	uint32_t agent_pid;  /* a robust futex of the agent: the kernel adds RP_CTL_OWNER_DIED when the agent ends */
 	uint32_t agent_gone; /* 1: the agent ended; the job can no longer be checkpointed */
+	uint32_t told;	     /* enum rp_told: lines that somebody has printed, for one per job is enough */
+};
+
+enum rp_told {
+	RP_TOLD_FUNCTIONS = 1, /* the program uses functions that are not carried */
+	RP_TOLD_FOREIGN = 2,   /* a program that cannot be carried */
+	RP_TOLD_CHILD = 4,     /* an MPI program started as a child of a rank */
 };
 
 #define RP_CTL_OWNER_DIED 0x40000000U /* FUTEX_OWNER_DIED */

@@ -205,22 +205,14 @@ const char *mpi_imports_list(const struct mpi_imports *m, char *text, size_t siz
 	return text;
 }
 
-void mpi_imports_tell(const char *program)
+void mpi_imports_tell(const struct mpi_imports *m, const char *program)
 {
-	const char *rank = getenv("OMPI_COMM_WORLD_RANK");
 	const char *base = strrchr(program, '/');
-	struct mpi_imports m;
 	char names[8192];
 
-	if (!rank)
-		rank = getenv("PMI_RANK");
-	if ((rank && strcmp(rank, "0")) || mpi_imports_read(&m, program, NULL))
-		return;
-	if (m.later)
-		rp_warn("%s uses %zu MPI functions that are not carried across a restart yet (%s); a checkpoint while "
-			"their "
-			"objects are alive is refused",
-			base ? base + 1 : program, m.later,
-			mpi_imports_list(&m, names, sizeof(names), rp_log_wants(RP_LOG_INFO) ? 0 : 3));
-	mpi_imports_done(&m);
+	rp_warn("%s uses %zu MPI functions that are not carried across a restart yet (%s); a checkpoint while their "
+		"objects "
+		"are alive is refused",
+		base ? base + 1 : program, m->later,
+		mpi_imports_list(m, names, sizeof(names), rp_log_wants(RP_LOG_INFO) ? 0 : 3));
 }

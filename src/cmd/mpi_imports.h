@@ -27,8 +27,7 @@ void mpi_imports_done(struct mpi_imports *m);
 /* "MPI_Win_create, MPI_Put, ...": at most max names that are not carried, 0: all. Returns text. */
 const char *mpi_imports_list(const struct mpi_imports *m, char *text, size_t size, size_t max);
 
-/* One warning per job (in the rank that the launcher numbered 0) when the program imports such functions; with -v all
- * their names. Never fails. */
-void mpi_imports_tell(const char *program);
+/* A warning when the program imports such functions; with -v all their names. Never fails. */
+void mpi_imports_tell(const struct mpi_imports *m, const char *program);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "abi/ctl.h"
 #include "cmd.h"
 #include "mpi_imports.h"
 #include "rank_join.h"
@@ -18,6 +19,7 @@
 #include "rank_restart.h"
 #include "restore_common.h"
 #include "util/fd.h"
+#include "util/log.h"
 #include "util/pieces.h"
 #include "util/str.h"
 
@@ -90,35 +92,81 @@ static int become(struct rank_launch *l, const char *boot, int min, struct rp_er
 	return rp_error(err, -errno, "%s: %s", boot, strerror(errno));
 }
 
+static void tell_functions(const struct rp_join *j, const char *program)
+{
+	struct mpi_imports m;
+
+	if (mpi_imports_read(&m, program, NULL))
+		return;
+	if (m.later && rank_join_tells(j, RP_TOLD_FUNCTIONS))
+		mpi_imports_tell(&m, program);
+	mpi_imports_done(&m);
+}
+
+/* A program that cannot be a rank of ours runs as it would without us; a checkpoint is refused with the reason. */
+static int run_foreign(const struct options *o, const char *execfn, char **argv, const struct rp_error *why,
+		       struct rp_error *err)
+{
+	struct rank_launch l = { .envp = environ };
+	struct rp_join j = { .ctl_fd = -1, .agent_fd = -1 };
+	char *first = argv[0];
+
+	if (!o->no_agent)
+		(void)rank_join(&l, &j, argv, 3, err);
+	rank_join_refuse(&j, why->text);
+	if (rank_join_tells(&j, RP_TOLD_FOREIGN))
+		rp_warn("%s; it runs, but cannot be checkpointed", why->text);
+	if (l.head.agent_fd >= 0)
+		(void)rp_fd_cloexec(l.head.agent_fd, 1);
+	if (l.head.ctl_fd >= 0)
+		close(l.head.ctl_fd);
+	if (o->argv0)
+		argv[0] = (char *)o->argv0;
+	execv(execfn, argv);
+	argv[0] = first;
+	return rp_error(err, -errno, "%s: %s", execfn, strerror(errno));
+}
+
+static int find_pieces(char boot[PATH_MAX], char lower[PATH_MAX], char stub[PATH_MAX], char self[PATH_MAX],
+		       struct rp_error *err)
+{
+	int r = rp_piece_find("reprise-boot", boot, PATH_MAX, err);
+
+	if (!r)
+		r = rp_piece_find("reprise-lower", lower, PATH_MAX, err);
+	if (!r)
+		r = rp_piece_find("libmpi.so.40", stub, PATH_MAX, err);
+	return r ? r : rp_self_path(self, PATH_MAX, err);
+}
+
 static int launch(const struct options *o, char **argv, struct rp_error *err)
 {
 	char boot[PATH_MAX], lower[PATH_MAX], stub[PATH_MAX], self[PATH_MAX];
 	struct rank_launch l = { .envp = environ, .lower = lower, .stub = stub, .reprise = self };
 	struct rank_program program;
 	struct rp_join j = { .ctl_fd = -1, .agent_fd = -1 };
+	struct rp_error why = { "" };
 	int min = rank_lower_fd_min(), r;
 
-	r = rank_program_find(&program, argv, o->argv0, err);
-	if (!r)
-		r = rp_piece_find("reprise-boot", boot, sizeof(boot), err);
-	if (!r)
-		r = rp_piece_find("reprise-lower", lower, sizeof(lower), err);
-	if (!r)
-		r = rp_piece_find("libmpi.so.40", stub, sizeof(stub), err);
-	if (!r)
-		r = rp_self_path(self, sizeof(self), err);
+	r = rank_program_find(&program, argv, o->argv0, &why);
+	if (r == -ENOTSUP)
+		r = run_foreign(o, program.execfn, argv, &why, err);
+	else if (r)
+		*err = why;
+	else
+		r = find_pieces(boot, lower, stub, self, err);
 	if (r)
 		goto out;
-	if (!o->entered)
-		mpi_imports_tell(program.path);
 	l.program = &program;
 	rank_join_none(&l);
 	if (o->entered)
 		l.head.flags |= RP_LAUNCH_ENTERED;
 	if (!o->no_agent)
 		r = rank_join(&l, &j, argv, min, err);
-	if (!r)
+	if (!r) {
+		tell_functions(&j, program.path);
 		r = become(&l, boot, min, err);
+	}
 out:
 	rank_program_done(&program);
 	return r;
@@ -168,7 +216,7 @@ int cmd_rank(int argc, char **argv)
 	r = launch(&o, o.command, &err);
 	if (r == -ENOENT)
 		return cmd_fail_error(CMD_WRAP_NOT_FOUND, &err);
-	if (r == -EACCES || r == -ENOEXEC || r == -ENOTSUP || r == -ELOOP)
+	if (r == -EACCES || r == -ENOEXEC || r == -ELOOP)
 		return cmd_fail_error(CMD_WRAP_CANNOT_EXEC, &err);
 	return cmd_fail_error(CMD_WRAP_FAILED, &err);
 }

@@ -119,11 +119,6 @@ static int check_needed(const struct rank_program *p, const char *needed, struct
 	base = base ? base + 1 : needed;
 	if (strncmp(base, "libmpi.so", 9) && strncmp(base, "libmpich.so", 11))
 		return 0;
-	if (base != needed)
-		return rp_error(err, -ENOTSUP,
-				"%s: is linked with %s by its path, so no other library can "
-				"stand in for it; link it with -lmpi",
-				p->path, needed);
 	if (strcmp(base, "libmpi.so.40"))
 		return rp_error(err, -ENOTSUP, "%s: needs %s; only programs of Open MPI 4 (libmpi.so.40) are carried",
 				p->path, needed);

@@ -44,16 +44,6 @@ status=0
 status=0
 "$REPRISE" rank --no-agent sh -c 'kill -TERM $$' || status=$?
 [ $status = 143 ] || fail "death by signal: status $status"
-for foreign in static mpich by-path; do
-	status=0
-	"$REPRISE" rank --no-agent "$2/foreign-$foreign" 2> err || status=$?
-	[ $status = 126 ] || { cat err; fail "foreign-$foreign: status $status"; }
-	[ "$(wc -l < err)" = 1 ] || { cat err; fail "foreign-$foreign: not one line"; }
-done
-sh -c "$2/foreign-by-name; true" 2> err
-[ ! -s err ] || fail "a child is named outside of a rank"
-"$REPRISE" rank --no-agent sh -c "$2/foreign-by-name; true" 2> err
-grep -q 'foreign-by-name is an MPI program' err || { cat err; fail "a forked MPI program is not named"; }
 (ulimit -n 300; "$REPRISE" rank --no-agent ./looks-pie 0 > low 2>&1) || { cat low; fail "low limit of descriptors"; }
 LD_PRELOAD=$1 "$REPRISE" rank --no-agent sh -c 'echo "$LD_PRELOAD"' > preload
 [ "$(cat preload)" = "$1" ] || fail "the user's LD_PRELOAD became $(cat preload)"

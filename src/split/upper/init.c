@@ -11,25 +11,38 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "abi/ctl.h"
 #include "arch/x86_64/syscall.h"
 
 int rp_outside;
 
-void rp_upper_die(const char *text)
+void rp_upper_say(const char *subject, const char *text)
 {
-	static const char start[] = "reprise: ";
-	char line[256];
+	const char *parts[] = { "reprise: ", subject, text, "\n" };
+	char line[1024];
 	size_t n = 0;
 
-	for (const char *p = start; *p; p++)
-		line[n++] = *p;
-	for (; *text && n < sizeof(line) - 1; text++)
-		line[n++] = *text;
-	line[n++] = '\n';
-	rp_syscall3(SYS_write, 2, (long)line, n);
+	for (int i = 0; i < 4; i++)
+		for (const char *p = parts[i]; *p && n < sizeof(line); p++)
+			line[n++] = *p;
+	rp_syscall3(SYS_write, 2, (long)line, (long)n);
+}
+
+void rp_upper_die(const char *text)
+{
+	rp_upper_say("", text);
 	for (;;)
 		rp_syscall1(SYS_exit_group, 125);
+}
+
+int rp_upper_tells(uint32_t what)
+{
+	struct rp_ctl *ctl = (struct rp_ctl *)rp_arena()->ctl;
+	const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+
+	if (ctl)
+		return !(__atomic_fetch_or(&ctl->told, what, __ATOMIC_RELAXED) & what);
+	rank = rank ? rank : getenv("PMI_RANK");
+	return !rank || !strcmp(rank, "0");
 }
 
 int rp_is_rank(void)
@@ -64,8 +77,6 @@ static void fork_child(void)
 	for (int i = 0; i < RP_FD_BITS / 64; i++)
 		for (uint64_t bits = a->fd_bitmap[i]; bits; bits &= bits - 1)
 			rp_syscall1(SYS_close, i * 64 + __builtin_ctzl(bits));
-	if (a->ctl)
-		rp_syscall2(SYS_munmap, (long)a->ctl, (long)rp_launch()->ctl_size);
 }
 
 /* A page that looks like an arena of another age: the first MPI call then ends in rp_thread_attach(). */

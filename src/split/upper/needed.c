@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "arch/x86_64/syscall.h"
+#include "split/upper/upper.h"
 
 #define MAX_PHDRS 32
 #define MAX_DYN 96
@@ -40,29 +41,27 @@ static int needs_mpi(int fd)
 		if (ph[i].p_type == PT_LOAD && strtab >= ph[i].p_vaddr && strtab < ph[i].p_vaddr + ph[i].p_filesz)
 			off = strtab - ph[i].p_vaddr + ph[i].p_offset;
 	for (long i = 0; i < n && off && dyn[i].d_tag != DT_NULL; i++) {
-		char name[16] = "";
+		char name[8] = "";
 
-		if (dyn[i].d_tag == DT_NEEDED && read_at(fd, name, 12, off + dyn[i].d_un.d_val) == 12 &&
-		    !memcmp(name, "libmpi.so.40", 12))
+		if (dyn[i].d_tag == DT_NEEDED && read_at(fd, name, 6, off + dyn[i].d_un.d_val) == 6 &&
+		    !memcmp(name, "libmpi", 6)) /* .so.40, _mpifh.so.40, ... */
 			return 1;
 	}
 	return 0;
 }
 
-void rp_needed_warn(const char *path)
+int rp_needed_warn(const char *path)
 {
-	static const char tail[] = " is an MPI program started as a child of a rank: it cannot be checkpointed; "
-				   "let the script exec it\n";
 	long fd = rp_syscall4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
 	int yes;
 
 	if (fd < 0)
-		return;
+		return 0;
 	yes = needs_mpi((int)fd);
 	rp_syscall1(SYS_close, fd);
-	if (!yes)
-		return;
-	rp_syscall3(SYS_write, 2, (long)"reprise: ", 9);
-	rp_syscall3(SYS_write, 2, (long)path, (long)strlen(path));
-	rp_syscall3(SYS_write, 2, (long)tail, sizeof(tail) - 1);
+	if (yes && rp_upper_tells(RP_TOLD_CHILD))
+		rp_upper_say(path, " is an MPI program started as a child of a rank: it runs, but cannot be "
+				   "checkpointed; let "
+				   "the script exec it");
+	return 1;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Says one line when a forked child of a rank is about to exec an MPI program. Called after fork and vfork: system calls
+ * Says one line, once per job, when a child of a rank is about to exec an MPI program. Called after fork and vfork: system calls
  * and the stack only.
  */
 #ifndef RP_SPLIT_NEEDED_H
@@ -8,6 +8,7 @@
 
 #include "split/switch.h"
 
-RP_HIDDEN void rp_needed_warn(const char *path);
+/* 0: there is no such file. */
+RP_HIDDEN int rp_needed_warn(const char *path);
 
 #endif

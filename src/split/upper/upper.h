@@ -6,6 +6,7 @@
 #ifndef RP_SPLIT_UPPER_H
 #define RP_SPLIT_UPPER_H
 
+#include "abi/ctl.h"
 #include "abi/split.h"
 #include "split/switch.h"
 
@@ -16,6 +17,12 @@ extern RP_HIDDEN int rp_outside;
 
 /* One line on stderr and _exit(125). Any FS. */
 RP_HIDDEN void rp_upper_die(const char *text) __attribute__((noreturn));
+
+/* "reprise: SUBJECT TEXT" on stderr. Any FS. */
+RP_HIDDEN void rp_upper_say(const char *subject, const char *text);
+
+/* Is this process to print the line `what` (enum rp_told of abi/ctl.h)? One of the job is; without an agent the first rank. */
+RP_HIDDEN int rp_upper_tells(uint32_t what);
 
 RP_HIDDEN void rp_threads_init(void);
 RP_HIDDEN void rp_signals_init(void);
