@@ -133,11 +133,11 @@ enum rp_plan_fdop_type {
 	RP_FDOP_SETOWN,	 /* F_SETOWN_EX: arg = F_OWNER_*, arg2 = id */
 	RP_FDOP_SETSIG,	 /* F_SETSIG: arg */
 	RP_FDOP_SETFL,	 /* F_SETFL: arg (O_ASYNC last of all) */
-	RP_FDOP_TIMERFD, /* timerfd_settime: arg = flags, arg2 = value ns, arg3 = interval ns */
-	RP_FDOP_STATUS,	 /* at most one: where to write struct rp_plan_status (one write), on failure before exiting, on
+	RP_FDOP_TIMERFD, /* timerfd_settime: arg = flags, arg2 = remaining ns, arg3 = interval ns; absolute: of CLOCK_REALTIME */
+	RP_FDOP_STATUS, /* at most one: where to write struct rp_plan_status (one write), on failure before exiting, on
 			     success just before the final jumps; then it is closed like RP_FDOP_CLOSE. The same struct
 			     is written on it by the host side for failures before the restorer runs. */
-	RP_FDOP_LOCK, /* F_SETLK: arg = F_RDLCK or F_WRLCK, arg2 = start, arg3 = length; after all others: closing any
+	RP_FDOP_LOCK,	/* F_SETLK: arg = F_RDLCK or F_WRLCK, arg2 = start, arg3 = length; after all others: closing any
 			     descriptor of the file gives it up */
 };
 

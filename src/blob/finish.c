@@ -8,6 +8,8 @@
 #include "blob/internal.h"
 
 #define NS 1000000000L
+#define CLOCK_REALTIME 0
+#define TIMER_ABSOLUTE 1 /* TFD_TIMER_ABSTIME */
 
 struct owner { /* struct f_owner_ex */
 	int32_t type, id;
@@ -15,10 +17,14 @@ struct owner { /* struct f_owner_ex */
 
 static long timerfd(const struct rp_plan_fdop *op)
 {
-	struct __kernel_itimerspec spec = {
-		.it_interval = { (long)op->arg3 / NS, (long)op->arg3 % NS },
-		.it_value = { (long)op->arg2 / NS, (long)op->arg2 % NS },
-	};
+	struct __kernel_timespec now = { 0, 0 };
+	struct __kernel_itimerspec spec = { .it_interval = { (long)op->arg3 / NS, (long)op->arg3 % NS } };
+
+	if (op->arg & TIMER_ABSOLUTE)
+		rp_syscall2(__NR_clock_gettime, CLOCK_REALTIME, (long)&now);
+	now.tv_nsec += (long)op->arg2 % NS;
+	spec.it_value.tv_sec = now.tv_sec + (long)op->arg2 / NS + now.tv_nsec / NS;
+	spec.it_value.tv_nsec = now.tv_nsec % NS;
 
 	return rp_syscall4(__NR_timerfd_settime, op->fd, (long)op->arg, (long)&spec, 0);
 }

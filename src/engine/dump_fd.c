@@ -93,7 +93,18 @@ static int read_fdinfo(struct rp_dump *d, int proc_fd, struct rp_fd *f, const ch
 	return f->fdinfo ? 0 : -ENOMEM;
 }
 
-static void read_owner(struct rp_fd *f)
+/* Is whom signals of a descriptor go to part of the checkpoint? */
+static bool is_own(const struct rp_task *t, const struct rp_fd *f)
+{
+	if (f->owner_type == F_OWNER_PGRP)
+		return f->owner == (int)t->pstree->pgid;
+	for (size_t i = 0; i < t->nthreads; i++)
+		if (t->threads[i].tid == f->owner)
+			return true;
+	return false;
+}
+
+static int read_owner(struct rp_dump *d, struct rp_task *t, struct rp_fd *f)
 {
 	struct f_owner_ex owner = { 0 };
 
@@ -104,6 +115,18 @@ static void read_owner(struct rp_fd *f)
 		f->owner_type = owner.type;
 		f->owner = owner.pid;
 	}
+	if (f->owner == 0 || is_own(t, f))
+		return 0;
+	/* What the caller stands in for has an owner of the caller's choosing. */
+	if (f->launched || f->fd <= 2) {
+		f->owner = 0;
+		return 0;
+	}
+	return rp_error(&d->err, -ENOTSUP,
+			"its signals go to %s %d (F_SETOWN), which is not part of the checkpoint and may be another "
+			"then: set "
+			"the process itself as the owner",
+			f->owner_type == F_OWNER_PGRP ? "process group" : "process", f->owner);
 }
 
 /* Says what an unknown descriptor is, in words. */
@@ -268,9 +291,10 @@ static int dump_one(struct rp_dump *d, struct rp_task *t, int pidfd, int number)
 	if (ret < 0)
 		return rp_error(&d->err, ret, "cannot inspect it: %s", strerror(-ret));
 	snprintf(path, sizeof(path), "fdinfo/%d", number);
-	ret = read_fdinfo(d, t->proc_fd, f, path);
-	read_owner(f);
 	f->launched = is_launched(d, f);
+	ret = read_fdinfo(d, t->proc_fd, f, path);
+	if (ret == 0)
+		ret = read_owner(d, t, f);
 	place = find_same(s, f->lfd, &same);
 	if (ret == 0 && same) {
 		f->id = s->seen.items[s->order.items[place]].id;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 FownEntry *rp_fown_dump(struct rp_dump *d, const struct rp_fd *fd)
 {
@@ -29,10 +30,14 @@ int rp_fown_check(struct rp_restore *r, const FownEntry *fown, const char *what,
 
 int rp_fown_restore(struct rp_restore *r, struct rp_rtask *t, const FownEntry *fown, uint32_t flags, int fd)
 {
+	uint32_t owner = fown ? fown->pid : 0;
 	int rc = 0;
 
-	if (fown && fown->pid)
-		rc = rp_planner_fdop(t->plan, fd, RP_FDOP_SETOWN, fown->pid_type, fown->pid, 0);
+	/* The process may be in another group now. */
+	if (fown && fown->pid_type == F_OWNER_PGRP && owner == t->pstree->pgid)
+		owner = (uint32_t)getpgrp();
+	if (owner)
+		rc = rp_planner_fdop(t->plan, fd, RP_FDOP_SETOWN, fown->pid_type, owner, 0);
 	if (!rc && fown && fown->signum)
 		rc = rp_planner_fdop(t->plan, fd, RP_FDOP_SETSIG, fown->signum, 0, 0);
 	if (!rc && flags & O_ASYNC)

@@ -25,9 +25,9 @@ static int read_timer(struct rp_dump *d, struct rp_task *t, int which, ItimerEnt
 						  .out = &v,
 						  .out_len = sizeof(v) },
 			     NULL);
-	/* One that has fired while the process stands still is armed again only when its signal is taken, which will not
-	 * happen in a restored process: the signal is in the image, the timer begins its next round. */
-	if (v.it_value.tv_sec == 0 && v.it_value.tv_usec == 0)
+	/* One of real time that has fired while the process stands still is armed again only when its signal is taken, which
+	 * will not happen in a restored process: the signal is in the image, the timer begins its next round. */
+	if (which == ITIMER_REAL && v.it_value.tv_sec == 0 && v.it_value.tv_usec == 0)
 		v.it_value = v.it_interval;
 	e->isec = (uint64_t)v.it_interval.tv_sec;
 	e->iusec = (uint64_t)v.it_interval.tv_usec;

@@ -167,13 +167,15 @@ static int dump_text(struct rp_dump *d, struct rp_task *t, struct rp_dthread *th
 {
 	RP_AUTOFREE char *comm = NULL, *slack = NULL;
 	char path[64];
+	size_t len;
 	int ret;
 
 	snprintf(path, sizeof(path), "task/%d/comm", th->tid);
-	ret = rp_read_file_at(t->proc_fd, path, TEXT_MAX, &comm, NULL);
+	ret = rp_read_file_at(t->proc_fd, path, TEXT_MAX, &comm, &len);
 	if (ret < 0)
 		return rp_error(&d->err, ret, "thread %d: cannot read its name: %s", th->tid, strerror(-ret));
-	comm[strcspn(comm, "\n")] = '\0';
+	if (len > 0)
+		comm[len - 1] = '\0'; /* a name may hold newlines of its own */
 	th->core->thread_core->comm = rp_dump_strdup(d, comm);
 	if (!th->core->thread_core->comm)
 		return -ENOMEM;

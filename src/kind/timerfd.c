@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * timerfd_create(2): clock, remaining time, interval, unread expirations. The image holds the remaining time, also of
- * timers that were set to an absolute time: they expire after that much more time of the restored process.
+ * timers that were set to an absolute time: they expire after that much more time of the restored process. One that is
+ * cancelled when the wall clock is set still is.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kind/fdcommon.h"
@@ -83,25 +85,45 @@ static int timerfd_open(struct rp_restore *r, const FileEntry *e, int *out_fd)
 
 /* Unread expirations are set after the timer, which would clear them; such a timer is armed here, others by the
  * restorer, when the process is about to run. */
+static uint32_t set_flags(const TimerfdEntry *m)
+{
+	bool is_wall = m->clockid == CLOCK_REALTIME || m->clockid == CLOCK_REALTIME_ALARM;
+
+	return is_wall && m->settime_flags & TFD_TIMER_CANCEL_ON_SET ? TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET : 0;
+}
+
+static int arm_now(const TimerfdEntry *m, int fd)
+{
+	struct itimerspec spec = {
+		.it_value = { (time_t)m->vsec, (long)m->vnsec },
+		.it_interval = { (time_t)m->isec, (long)m->insec },
+	};
+	struct timespec now;
+
+	if (set_flags(m) && (m->vsec || m->vnsec)) {
+		clock_gettime(CLOCK_REALTIME, &now);
+		spec.it_value.tv_nsec += now.tv_nsec;
+		spec.it_value.tv_sec += now.tv_sec + spec.it_value.tv_nsec / (long)NSEC;
+		spec.it_value.tv_nsec %= (long)NSEC;
+	}
+	return timerfd_settime(fd, (int)set_flags(m), &spec, NULL);
+}
+
 static int timerfd_finish(struct rp_restore *r, struct rp_rtask *t, const FileEntry *e, int fd)
 {
 	const TimerfdEntry *m = e->tfd;
 	int rc = 0;
 
 	if (m->ticks) {
-		struct itimerspec spec = {
-			.it_value = { (time_t)m->vsec, (long)m->vnsec },
-			.it_interval = { (time_t)m->isec, (long)m->insec },
-		};
 		uint64_t ticks = m->ticks;
 
-		if (timerfd_settime(fd, 0, &spec, NULL))
+		if (arm_now(m, fd))
 			return rp_error(&r->err, -errno, "fd %d timerfd: %s", fd, strerror(errno));
 		if (ioctl(fd, TFD_IOC_SET_TICKS, &ticks))
 			return rp_error(&r->err, -errno, "fd %d timerfd: %llu unread expirations: %s", fd,
 					(unsigned long long)ticks, strerror(errno));
 	} else if (m->vsec || m->vnsec) {
-		rc = rp_planner_fdop(t->plan, fd, RP_FDOP_TIMERFD, 0, m->vsec * NSEC + m->vnsec,
+		rc = rp_planner_fdop(t->plan, fd, RP_FDOP_TIMERFD, set_flags(m), m->vsec * NSEC + m->vnsec,
 				     m->isec * NSEC + m->insec);
 	}
 	return rc ? rp_error(&r->err, rc, "no memory for the plan") : rp_fown_restore(r, t, m->fown, m->flags, fd);

@@ -4,7 +4,8 @@
  * VmaEntry; files that are mapped become entries of files.img. A file that was deleted or replaced and is mapped privately
  * becomes anonymous memory, its pages saved whole.
  * Cannot carry: mappings of devices, System V shared memory, rings of asynchronous I/O, perf, io_uring and packet sockets, uprobes,
- * userfaultfd, memory protection keys, sealed mappings, shared anonymous huge pages.
+ * userfaultfd, memory protection keys, sealed mappings, memory without a name that another process
+ * shares, shared anonymous huge pages.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -264,7 +265,7 @@ static int read_maps(struct rp_dump *d, struct rp_task *t)
 			return ret;
 		t->nmaps++;
 	}
-	return 0;
+	return rp_vma_check_outside(d, t);
 }
 
 static int vma_collect(struct rp_dump *d, struct rp_task *t)

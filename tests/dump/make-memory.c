@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void make_sysv(void)
@@ -77,4 +79,42 @@ void make_sealed(void)
 	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	need(p != MAP_FAILED && syscall(462 /* mseal, Linux 6.10 */, p, 4096, 0) == 0);
+}
+
+/* Memory that another process, not a child of ours, has too. */
+static void share(int fd)
+{
+	int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
+
+	need(mmap(NULL, 4096, PROT_READ | PROT_WRITE, flags, fd, 0) != MAP_FAILED);
+	if (fork() == 0) {
+		if (fork() != 0)
+			_exit(0);
+		for (;;)
+			pause();
+	}
+	wait(NULL);
+	close(fd);
+}
+
+void make_shared_memfd(void)
+{
+	int fd = memfd_create("shared", 0);
+
+	need(fd >= 0 && ftruncate(fd, 4096) == 0);
+	share(fd);
+}
+
+void make_shared_deleted(void)
+{
+	char name[] = "/tmp/reprise-refuse-XXXXXX";
+	int fd = mkstemp(name);
+
+	need(fd >= 0 && ftruncate(fd, 4096) == 0 && unlink(name) == 0);
+	share(fd);
+}
+
+void make_shared_anonymous(void)
+{
+	share(-1);
 }

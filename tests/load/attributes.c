@@ -80,7 +80,7 @@ int main(int argc, char **argv)
 	umask(027);
 	MUST(!setrlimit(RLIMIT_NOFILE, &files) && !setrlimit(RLIMIT_CORE, &core) && !setrlimit(RLIMIT_STACK, &stack));
 	MUST(!setrlimit(RLIMIT_FSIZE, &file));
-	MUST(!prctl(PR_SET_NAME, "a (name) 1"));
+	MUST(!prctl(PR_SET_NAME, "a (name)\n1"));
 	MUST(!prctl(PR_SET_PDEATHSIG, SIGWINCH));
 	MUST(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 	MUST(!prctl(PR_SET_CHILD_SUBREAPER, 1));
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 	CHECK(!getrlimit(RLIMIT_CORE, &seen) && seen.rlim_cur == 0 && seen.rlim_max == 0);
 	CHECK(!getrlimit(RLIMIT_STACK, &seen) && seen.rlim_cur == 4 << 20);
 	CHECK(!getrlimit(RLIMIT_FSIZE, &seen) && seen.rlim_cur == 4096 && seen.rlim_max == 4096);
-	CHECK(!prctl(PR_GET_NAME, name) && !strcmp(name, "a (name) 1"));
+	CHECK(!prctl(PR_GET_NAME, name) && !strcmp(name, "a (name)\n1"));
 	CHECK(!prctl(PR_GET_PDEATHSIG, &argc) && argc == SIGWINCH);
 	CHECK_EQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
 	CHECK(!prctl(PR_GET_CHILD_SUBREAPER, &argc) && argc == 1);

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 
-static int ev, sem, far, near, sfd, ep, outer, shot_src, ino, mem, mem2, sealed;
+static int ev, sem, far, near, wall, sfd, ep, outer, shot_src, ino, mem, mem2, sealed;
 static int wd_a, wd_c;
 static char *map;
 
@@ -29,6 +29,9 @@ static void make_timers(void)
 	in.it_value = (struct timespec){ 0, 1000000 };
 	in.it_interval = (struct timespec){ 4000, 0 };
 	MUST(!timerfd_settime(near, 0, &in, NULL));
+	wall = timerfd_create(CLOCK_REALTIME, 0);
+	in.it_value = (struct timespec){ time(NULL) + 5000, 0 };
+	MUST(!timerfd_settime(wall, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &in, NULL));
 	usleep(5000);
 }
 
@@ -95,14 +98,21 @@ static void check_events(void)
 
 static void check_timers(void)
 {
+	char path[64], text[512] = "";
 	struct itimerspec now;
 	uint64_t v = 0;
+	int fd;
 
 	CHECK(!timerfd_gettime(far, &now) && now.it_value.tv_sec <= 5000 && now.it_value.tv_sec > 4000);
 	CHECK(now.it_interval.tv_sec == 7 && now.it_interval.tv_nsec == 9);
 	CHECK(read(far, &v, 8) == -1 && errno == EAGAIN);
 	CHECK(read(near, &v, 8) == 8 && v == 1);
 	CHECK(!timerfd_gettime(near, &now) && now.it_interval.tv_sec == 4000 && now.it_value.tv_sec > 3000);
+	CHECK(!timerfd_gettime(wall, &now) && now.it_value.tv_sec <= 5000 && now.it_value.tv_sec > 4000);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", wall);
+	fd = open(path, O_RDONLY);
+	CHECK(read(fd, text, sizeof(text) - 1) > 0 && strstr(text, "settime flags: 03"));
+	close(fd);
 }
 
 static void check_epoll(void)

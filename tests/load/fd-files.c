@@ -22,7 +22,7 @@ int main(int argc, char **argv)
 	struct f_owner_ex own = { F_OWNER_PID, 0 };
 	char buf[64] = { 0 };
 	struct stat st;
-	int rw, app, path, dir, ghost, ghost2, hole, null, zero, dup_fd, high, ro, own_status;
+	int rw, app, path, dir, ghost, ghost2, hole, null, zero, dup_fd, high, ro, own_status, group, tid_owned;
 
 	load_begin(argc, argv);
 	rw = open(load_path("rw"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -48,6 +48,11 @@ int main(int argc, char **argv)
 	own.pid = getpid();
 	MUST(!fcntl(null, F_SETOWN_EX, &own) && !fcntl(null, F_SETSIG, SIGUSR2));
 	MUST(dir >= 0 && path >= 0 && ro >= 0 && zero >= 0 && high >= 200);
+	group = open("/dev/null", O_RDWR);
+	tid_owned = open("/dev/null", O_RDWR);
+	MUST(!fcntl(group, F_SETOWN, -getpgrp()));
+	own = (struct f_owner_ex){ F_OWNER_TID, getpid() };
+	MUST(!fcntl(tid_owned, F_SETOWN_EX, &own));
 	own_status = open("/proc/self/status", O_RDONLY);
 	MUST(own_status >= 0);
 	load_ready();
@@ -73,6 +78,8 @@ int main(int argc, char **argv)
 	CHECK(write(null, "x", 1) == 1 && read(null, buf, 1) == 0 && read(zero, buf, 1) == 1 && !buf[0]);
 	CHECK(fcntl(null, F_GETSIG) == SIGUSR2 && !fcntl(null, F_GETOWN_EX, &own) && own.type == F_OWNER_PID &&
 	      own.pid == getpid());
+	CHECK_EQ(fcntl(group, F_GETOWN), -getpgrp());
+	CHECK(!fcntl(tid_owned, F_GETOWN_EX, &own) && own.type == F_OWNER_TID && own.pid == getpid());
 	CHECK(pread(own_status, buf, 19, 0) == 19 && !memcmp(buf, "Name:\tload-fd-files", 19));
 	return load_end();
 }

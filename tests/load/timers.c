@@ -88,7 +88,8 @@ static void *make_orphan(void *arg)
 int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_RESTART };
-	struct itimerval real = { { 0, 20000 }, { 0, 20000 } }, virtual = { { 0, 0 }, { HOUR, 0 } }, now;
+	struct itimerval real = { { 0, 20000 }, { 0, 20000 } }, virtual = { { 0, 0 }, { HOUR, 0 } },
+			 off = { { HOUR, 0 }, { 0, 0 } }, now;
 	timer_t gap, slow, ticking, to_thread, silent, cpu, dead;
 	struct itimerspec spec;
 	pthread_t t, t_orphan;
@@ -121,6 +122,7 @@ int main(int argc, char **argv)
 	CHECK(!pthread_create(&t_orphan, NULL, make_orphan, NULL) && !pthread_join(t_orphan, NULL));
 	setitimer(ITIMER_REAL, &real, NULL);
 	setitimer(ITIMER_VIRTUAL, &virtual, NULL);
+	setitimer(ITIMER_PROF, &off, NULL); /* with an interval, and yet off */
 
 	load_ready();
 
