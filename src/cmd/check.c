@@ -143,7 +143,7 @@ static int check_program(const struct options *o)
 	int rc = rank_program_find(&program, o->program, NULL, &err);
 
 	if (rc)
-		return cmd_fail_error(rc == -ENOTSUP ? CMD_CANNOT_CARRY : CMD_FAILED, &err);
+		return cmd_fail_error(rc == -ENOTSUP || rc == -ENOEXEC ? CMD_CANNOT_CARRY : CMD_FAILED, &err);
 	rc = mpi_imports_read(&m, program.path, &err);
 	if (!rc && o->json)
 		print_program_json(&m, program.path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +57,20 @@ int cmd_fail_error(int exit_code, const struct rp_error *err)
 {
 	fprintf(stderr, "%s: %s\n", verb_name, err->text);
 	return exit_code;
+}
+
+int cmd_wrap_exit(int rc)
+{
+	switch (-rc) {
+	case ENOENT:
+		return CMD_WRAP_NOT_FOUND;
+	case EACCES:
+	case ENOEXEC:
+	case ELOOP:
+		return CMD_WRAP_CANNOT_EXEC;
+	default:
+		return CMD_WRAP_FAILED;
+	}
 }
 
 static error_t common_option(int key, char *arg, struct argp_state *state)

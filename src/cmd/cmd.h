@@ -45,6 +45,9 @@ int cmd_parse(const struct argp *argp, int argc, char **argv, unsigned flags, in
 int cmd_fail(int exit_code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int cmd_fail_error(int exit_code, const struct rp_error *err);
 
+/* Exit code of a wrapper that could not run its program, from -errno. */
+int cmd_wrap_exit(int rc);
+
 /* Was -q given? Facts that were not asked for (progress, notes) are then left out. */
 bool cmd_is_quiet(void);
 

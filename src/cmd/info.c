@@ -10,36 +10,7 @@
 #include "cmd.h"
 #include "snapshot.h"
 #include "util/json.h"
-
-struct options {
-	struct snapshot_options snapshot;
-	bool json;
-};
-
-static const struct argp_option option_list[] = {
-	{ "json", 'j', NULL, 0, "Print the facts as JSON", 0 },
-	{ 0 },
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *o = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[1] = &o->snapshot;
-		return 0;
-	case 'j':
-		o->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->snapshot.ref)
-			argp_error(state, "one snapshot at a time");
-		o->snapshot.ref = arg;
-		return 0;
-	}
-	return ARGP_ERR_UNKNOWN;
-}
+#include "util/str.h"
 
 static void print_words(const char *title, char *const *v)
 {
@@ -72,23 +43,26 @@ static void print_text(const struct rp_store *s, const struct rp_gen *g)
 
 int cmd_info(int argc, char **argv)
 {
-	static const struct argp_child children[] = { CMD_COMMON, { &snapshot_argp, 0, NULL, 0 }, { 0 } };
-	static const struct argp argp = { option_list, parse, "[SNAPSHOT]", "Print what a snapshot is.",
-					  children,    NULL,  NULL };
+	static const struct argp_child children[] = { { &snapshot_argp, 0, NULL, 0 }, CMD_COMMON, { 0 } };
+	static const struct argp argp = { NULL, NULL, "[SNAPSHOT]", "Print what a snapshot is.", children, NULL, NULL };
 	struct json_object *o RP_AUTOJSON = NULL;
-	struct options opts = { 0 };
+	struct snapshot_options opts = { 0 };
 	struct rp_error err = { "" };
 	const struct rp_gen *gen;
 	struct rp_store *store;
 	int rc = CMD_DONE;
 
 	cmd_parse(&argp, argc, argv, 0, NULL, &opts);
-	if (snapshot_find(&opts.snapshot, &store, &gen, &err))
+	if (snapshot_find(&opts, &store, &gen, &err))
 		return cmd_fail_error(CMD_FAILED, &err);
 	if (!opts.json) {
 		print_text(store, gen);
 	} else {
+		char *ref RP_AUTOFREE = rp_strf("%s/%u", store->path, gen->seq);
+
 		o = rp_gen_to_json(gen);
+		if (o && ref)
+			rp_json_set_str(o, "snapshot", ref);
 		rc = !o || rp_json_write(STDOUT_FILENO, o) ? CMD_FAILED : CMD_DONE;
 	}
 	rp_store_free(store);

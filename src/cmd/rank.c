@@ -214,9 +214,5 @@ int cmd_rank(int argc, char **argv)
 	if (o.restart.generation)
 		return rank_restart(&o.restart);
 	r = launch(&o, o.command, &err);
-	if (r == -ENOENT)
-		return cmd_fail_error(CMD_WRAP_NOT_FOUND, &err);
-	if (r == -EACCES || r == -ENOEXEC || r == -ELOOP)
-		return cmd_fail_error(CMD_WRAP_CANNOT_EXEC, &err);
-	return cmd_fail_error(CMD_WRAP_FAILED, &err);
+	return cmd_fail_error(cmd_wrap_exit(r), &err);
 }

@@ -34,7 +34,7 @@ struct options {
 	char **env; /* of --env, NULL-terminated */
 	size_t nenv;
 	char **extra; /* borrowed */
-	bool info, showme, json, keep_output, proxy;
+	bool info, showme, keep_output, proxy;
 };
 
 enum { OPT_HOSTFILE = 256, OPT_PID, OPT_STDIN, OPT_ENV, OPT_INFO, OPT_SHOWME, OPT_KEEP_OUTPUT, OPT_PROXY };
@@ -55,9 +55,10 @@ static const struct argp_option option_list[] = {
 	  "waits and passes "
 	  "signals and the exit status on",
 	  0 },
-	{ "info", OPT_INFO, NULL, 0, "Print how the recorded launcher line is understood, and start nothing", 0 },
-	{ "showme", OPT_SHOWME, NULL, 0, "Print the command that would be run, and start nothing", 0 },
-	{ "json", 'j', NULL, 0, "Print what --info or --showme print as JSON", 0 },
+	{ "info", OPT_INFO, NULL, 0,
+	  "Print how the recorded launcher line is understood (with --json as JSON), and start nothing", 0 },
+	{ "showme", OPT_SHOWME, NULL, 0, "Print the command that would be run (with --json as JSON), and start nothing",
+	  0 },
 	{ 0 },
 };
 
@@ -94,19 +95,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_PROXY:
 		o->proxy = true;
 		return 0;
-	case 'j':
-		o->json = true;
-		return 0;
 	case OPT_INFO:
 		o->info = true;
 		return 0;
 	case OPT_SHOWME:
 		o->showme = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->snapshot.ref)
-			argp_error(state, "one snapshot at a time; launcher options go behind --");
-		o->snapshot.ref = arg;
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -313,6 +306,36 @@ static int build(const struct options *o, const struct rp_store *s, const struct
 	return adapter->restart(c, gen, &ro, err);
 }
 
+/* The launcher that the manifest names is run only when it is one: a manifest may come from anywhere. */
+static int check_launcher(const struct rp_gen *gen, const struct rp_adapter *adapter, struct rp_error *err)
+{
+	const char *command = gen->launch_argv[0];
+	char exe[NAME_MAX + 1];
+	int rc = command ? rp_adapter_resolve(command, exe, sizeof(exe)) : 0;
+
+	if (!command)
+		return 0;
+	if (rc)
+		return rp_error(err, rc, "%s: %s", command, rc == -ENOENT ? "command not found" : "not executable");
+	if (rp_adapter_of_exe(exe) == adapter)
+		return 0;
+	return rp_error(err, -EINVAL, "%s (%s) is not the launcher that the job had (%s)", command, exe, adapter->name);
+}
+
+/* The launcher in this one's place. *exit_code as env(1) has it. */
+static int run(const struct rp_gen *gen, const struct rp_adapter *adapter, const struct rp_command *c,
+	       struct rp_error *err, int *exit_code)
+{
+	int rc = check_launcher(gen, adapter, err);
+
+	if (!rc) {
+		move_pid_cursor(gen);
+		rc = rp_command_exec(c, err);
+	}
+	*exit_code = cmd_wrap_exit(rc);
+	return rc;
+}
+
 static int restart(const struct options *o, struct rp_error *err, int *exit_code)
 {
 	struct rp_command c = { 0 };
@@ -321,8 +344,10 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 	struct rp_store *s;
 	int rc = snapshot_find(&o->snapshot, &s, &gen, err);
 
+	*exit_code = rc == -ENOENT ? CMD_WRAP_NOT_FOUND : CMD_WRAP_FAILED;
 	if (rc)
 		return rc;
+	*exit_code = CMD_WRAP_FAILED;
 	adapter = rp_adapter_by_name(gen->launcher);
 	if (!adapter)
 		rc = rp_error(err, -EINVAL,
@@ -330,7 +355,7 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 			      "`reprise rank --restart`",
 			      s->path, gen->seq);
 	if (!rc && o->info) {
-		*exit_code = print_info(gen, adapter, o->json);
+		*exit_code = print_info(gen, adapter, o->snapshot.json);
 		goto out;
 	}
 	if (!rc)
@@ -338,7 +363,7 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 	if (!rc)
 		rc = build(o, s, gen, adapter, &c, err);
 	if (!rc && o->showme) {
-		*exit_code = show_command(&c, gen->cwd, o->json);
+		*exit_code = show_command(&c, gen->cwd, o->snapshot.json);
 		goto out;
 	}
 	if (!rc && chdir(gen->cwd))
@@ -347,10 +372,8 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 		rc = set_stdin(s, gen, o->stdin_path, err);
 	if (!rc && rp_streq(o->pid, "exact"))
 		rc = wait_for_ids(gen, err);
-	if (!rc) {
-		move_pid_cursor(gen);
-		rc = rp_command_exec(&c, err);
-	}
+	if (!rc)
+		rc = run(gen, adapter, &c, err, exit_code);
 out:
 	rp_command_done(&c);
 	rp_store_free(s);
@@ -385,5 +408,5 @@ int cmd_restart(int argc, char **argv)
 	free(o.env);
 	if (!rc)
 		return exit_code;
-	return cmd_fail_error(rc == -ENOENT ? CMD_WRAP_NOT_FOUND : CMD_WRAP_FAILED, &err);
+	return cmd_fail_error(exit_code, &err);
 }

@@ -115,8 +115,5 @@ int cmd_run(int argc, char **argv)
 	if (!rc)
 		rc = rp_command_exec(&c, &err);
 	rp_command_done(&c);
-	return cmd_fail_error(rc == -ENOENT   ? CMD_WRAP_NOT_FOUND
-			      : rc == -EACCES ? CMD_WRAP_CANNOT_EXEC
-					      : CMD_WRAP_FAILED,
-			      &err);
+	return cmd_fail_error(cmd_wrap_exit(rc), &err);
 }

@@ -9,6 +9,7 @@ static const struct argp_option option_list[] = {
 	{ "latest", OPT_LATEST, NULL, 0, "The newest snapshot of the store (the default without SNAPSHOT)", 5 },
 	{ "seq", OPT_SEQ, "N", 0, "Generation N instead of the newest", 5 },
 	{ "dir", 'D', "DIR", 0, "The store (default: $REPRISE_DIR, else ./reprise-snapshots)", 5 },
+	{ "json", 'j', NULL, 0, "Print the facts as JSON", 5 },
 	{ 0 },
 };
 
@@ -29,6 +30,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'D':
 		o->dir = arg;
 		return 0;
+	case 'j':
+		o->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->ref)
+			argp_error(state, "one snapshot at a time");
+		o->ref = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (o->latest && o->ref)
+			argp_error(state, "either a snapshot or --latest");
+		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
 }
@@ -40,5 +53,5 @@ int snapshot_find(const struct snapshot_options *o, struct rp_store **store, con
 {
 	char *standard RP_AUTOFREE = rp_store_default_dir();
 
-	return rp_store_find(o->dir ? o->dir : standard, o->latest ? NULL : o->ref, o->seq, store, gen, err);
+	return rp_store_find(o->dir ? o->dir : standard, o->ref, o->seq, store, gen, err);
 }

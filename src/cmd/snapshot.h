@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * How verbs name a snapshot: [SNAPSHOT | --latest] [--seq N] [-D DIR].
+ * How verbs name a snapshot, and ask for facts about it: [SNAPSHOT | --latest] [--seq N] [-D DIR] [--json].
  */
 #ifndef RP_CMD_SNAPSHOT_H
 #define RP_CMD_SNAPSHOT_H
@@ -11,10 +11,10 @@
 struct snapshot_options {
 	const char *ref, *dir;
 	uint32_t seq;
-	bool latest;
+	bool latest, json;
 };
 
-/* Child of a verb's argp, with a struct snapshot_options as input (state->child_inputs). Does not take arguments. */
+/* Child of a verb's argp, with a struct snapshot_options as input. Takes the arguments that the verb does not. */
 extern const struct argp snapshot_argp;
 
 /* Finds it; see rp_store_find(). */

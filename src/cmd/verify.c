@@ -11,36 +11,6 @@
 #include "util/json.h"
 #include "util/str.h"
 
-struct options {
-	struct snapshot_options snapshot;
-	bool json;
-};
-
-static const struct argp_option option_list[] = {
-	{ "json", 'j', NULL, 0, "Print the facts as JSON", 0 },
-	{ 0 },
-};
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *o = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[1] = &o->snapshot;
-		return 0;
-	case 'j':
-		o->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->snapshot.ref)
-			argp_error(state, "one snapshot at a time");
-		o->snapshot.ref = arg;
-		return 0;
-	}
-	return ARGP_ERR_UNKNOWN;
-}
-
 static void print_json(const struct rp_store *s, const struct rp_gen *g, const struct rp_error *err)
 {
 	struct json_object *o RP_AUTOJSON = json_object_new_object();
@@ -55,21 +25,21 @@ static void print_json(const struct rp_store *s, const struct rp_gen *g, const s
 
 int cmd_verify(int argc, char **argv)
 {
-	static const struct argp_child children[] = { CMD_COMMON, { &snapshot_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &snapshot_argp, 0, NULL, 0 }, CMD_COMMON, { 0 } };
 	static const struct argp argp = {
-		option_list,  parse,
+		NULL,	      NULL,
 		"[SNAPSHOT]", "Read every file of a snapshot against the sizes and checksums of its manifest.",
 		children,     NULL,
 		NULL
 	};
-	struct options o = { 0 };
+	struct snapshot_options o = { 0 };
 	struct rp_error err = { "" };
 	const struct rp_gen *gen;
 	struct rp_store *store;
 	int rc;
 
 	cmd_parse(&argp, argc, argv, 0, NULL, &o);
-	if (snapshot_find(&o.snapshot, &store, &gen, &err))
+	if (snapshot_find(&o, &store, &gen, &err))
 		return cmd_fail_error(CMD_FAILED, &err);
 	rc = rp_store_verify(store, gen, cmd_progress_start("reading"), &err);
 	cmd_progress_stop();

@@ -46,7 +46,8 @@ int rp_piece_find(const char *name, char *buf, size_t size, struct rp_error *err
 	if (env && env[0]) {
 		r = try_dir(env, name, buf, size);
 		if (r < 0)
-			return rp_error(err, r, "%s/%s: %s (from REPRISE_LIBEXECDIR)", env, name, strerror(-r));
+			return rp_error(err, r == -ENOENT ? -ENOPKG : r, "%s/%s: %s (from REPRISE_LIBEXECDIR)", env,
+					name, strerror(-r));
 		return 0;
 	}
 	r = rp_self_path(exe, sizeof(exe), err);
@@ -61,6 +62,6 @@ int rp_piece_find(const char *name, char *buf, size_t size, struct rp_error *err
 	}
 	if (try_dir(RP_LIBEXECDIR, name, buf, size) == 0)
 		return 0;
-	return rp_error(err, -ENOENT, "%s is neither in %s nor in %s: is Reprise installed completely?", name, beside,
+	return rp_error(err, -ENOPKG, "%s is neither in %s nor in %s: is Reprise installed completely?", name, beside,
 			RP_LIBEXECDIR);
 }

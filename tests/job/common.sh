@@ -35,6 +35,18 @@ check()
 	"$@" || fail "$text$(tail -n 5 "$tmp"/out "$tmp"/err 2>/dev/null)"
 }
 
+# refused CODE PATTERN COMMAND...: it ends in time, with that code and one line ($lines: so many) that says so
+refused()
+{
+	code=$1 pattern=$2
+	shift 2
+	timeout -k 5 60 "$@" >"$tmp/o" 2>&1
+	status=$?
+	[ $status -eq "$code" ] || fail "$*: exit $status, not $code: $(cat "$tmp/o")"
+	grep -q -- "$pattern" "$tmp/o" || fail "$*: says '$(cat "$tmp/o")', not '$pattern'"
+	[ "$(wc -l <"$tmp/o")" -le "${lines:-1}" ] || fail "$*: more than one line: $(cat "$tmp/o")"
+}
+
 ranks_of() { ps -o pid= --ppid "$1" | xargs; }
 
 # The launcher (hydra: its proxies too) and its ranks, by pid, with -9. Leaves nothing of Open MPI's behind.

@@ -6,18 +6,6 @@
 # What cannot work is refused with one clear line and the right exit code, and leaves nothing behind.
 . "$(dirname "$0")/common.sh"
 
-# refused CODE PATTERN COMMAND...
-refused()
-{
-	code=$1 pattern=$2
-	shift 2
-	"$@" >"$tmp/o" 2>&1
-	status=$?
-	[ $status -eq "$code" ] || fail "$*: exit $status, not $code: $(cat "$tmp/o")"
-	grep -q -- "$pattern" "$tmp/o" || fail "$*: says '$(cat "$tmp/o")', not '$pattern'"
-	[ "$(wc -l <"$tmp/o")" -le "${lines:-1}" ] || fail "$*: more than one line: $(cat "$tmp/o")"
-}
-
 refused 1 "no job runs" reprise checkpoint
 refused 1 "no job 'x'" reprise checkpoint x
 refused 1 "no job '$$'" reprise checkpoint $$
@@ -28,6 +16,22 @@ refused 127 "not found" reprise run nosuchlauncher -n 2 ./a
 refused 125 "no launcher that Reprise knows" reprise run ls
 lines=5 refused 2 "no number" reprise checkpoint --timeout never
 lines=5 refused 125 "which launcher" reprise run
+lines=5 refused 125 "which program" reprise rank
+lines=5 refused 125 "either a snapshot or --latest" reprise restart --latest e
+lines=5 refused 125 "exact, prefer or any" reprise restart --pid some
+lines=5 refused 2 "one snapshot" reprise verify a b
+lines=5 refused 2 "Too many arguments" reprise ps x
+lines=5 refused 2 "one store" reprise list a b
+lines=5 refused 2 "one job" reprise checkpoint a b
+refused 2 "no verb" reprise nosuch
+refused 126 "not executable" reprise run /etc/passwd
+refused 126 "not executable" reprise rank /etc/passwd
+refused 127 "not found" reprise rank nosuchprogram
+refused 125 "reprise-boot" env REPRISE_LIBEXECDIR="$tmp" reprise rank true
+refused 1 "No such file" reprise info nosuch
+refused 1 "No such file" reprise list nosuch
+refused 1 "not found" reprise check -- nosuchprogram
+refused 3 "not a 64-bit program\|linked statically" sh -c "printf '\\177ELF\\001\\0\\0\\0\\0\\0\\0\\0\\0' >'$tmp/elf32'; chmod +x '$tmp/elf32'; reprise check -- '$tmp/elf32'"
 touch "$tmp/file"
 refused 125 "cannot use" reprise run --dir "$tmp/file/x" mpirun -n 1 true
 
@@ -51,7 +55,7 @@ cp "$tmp/pages" "$pages"
 printf x | dd of="$pages" conv=notrunc status=none
 refused 1 "checksum differs" reprise verify e
 rm "$pages"
-refused 127 "No such file" reprise restart e
+refused 125 "No such file" reprise restart e
 cp "$REPRISE_DIR/e/manifest.json" "$tmp/manifest"
 echo '{' >"$REPRISE_DIR/e/manifest.json"
 refused 125 "manifest.json" reprise restart e
