@@ -2,6 +2,7 @@
 #include "restart_check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 
 #include "engine/restore.h"
 #include "job/world.h"
+#include "util/fd.h"
 #include "util/log.h"
 #include "util/str.h"
 
@@ -78,20 +80,26 @@ static int check_system(const struct rp_store *s, const struct rp_gen *gen, cons
 	return rc;
 }
 
-static int check_sizes(const struct rp_gen_rank *rank, const char *path, struct rp_error *err)
+static int check_sizes(const struct rp_store *s, uint32_t seq, const struct rp_gen_rank *rank, struct rp_error *err)
 {
+	int dir RP_AUTOCLOSE = rp_store_open_rank(s, seq, rank->rank, err);
 	struct stat st;
 
+	if (dir < 0)
+		return dir;
 	for (size_t f = 0; f < rank->nfiles; f++) {
-		char *file RP_AUTOFREE = rp_strf("%s/%s", path, rank->files[f].name);
+		const char *name = rank->files[f].name;
 
-		if (!file)
-			return rp_error(err, -ENOMEM, "out of memory");
-		if (stat(file, &st))
-			return rp_error(err, -errno, "%s: %s", file, strerror(errno));
+		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW)) {
+			int error = errno;
+
+			return rp_error(err, error == ENOENT ? -EBADMSG : -error, "%s/%u/rank-%d/%s: %s", s->path, seq,
+					rank->rank, name, strerror(error));
+		}
 		if ((uint64_t)st.st_size != rank->files[f].bytes)
-			return rp_error(err, -EBADMSG, "%s: has %lld bytes where the manifest says %llu", file,
-					(long long)st.st_size, (unsigned long long)rank->files[f].bytes);
+			return rp_error(err, -EBADMSG, "%s/%u/rank-%d/%s: has %lld bytes where the manifest says %llu",
+					s->path, seq, rank->rank, name, (long long)st.st_size,
+					(unsigned long long)rank->files[f].bytes);
 	}
 	return 0;
 }
@@ -121,10 +129,12 @@ int restart_check(const struct rp_store *s, const struct rp_gen *gen, struct rp_
 	if (uname(&u))
 		return rp_error(err, -errno, "uname: %s", strerror(errno));
 	rc = check_system(s, gen, &u, err);
+	if (!rc)
+		rc = rp_store_check_pids(s, gen, err);
 	for (size_t i = 0; !rc && i < gen->nranks; i++) {
 		char *path RP_AUTOFREE = rp_store_rank_path(s, gen->seq, gen->ranks[i].rank);
 
-		rc = path ? check_sizes(&gen->ranks[i], path, err) : rp_error(err, -ENOMEM, "out of memory");
+		rc = path ? check_sizes(s, gen->seq, &gen->ranks[i], err) : rp_error(err, -ENOMEM, "out of memory");
 		if (!rc && rp_streq(gen->ranks[i].host, u.nodename))
 			rc = check_image(&gen->ranks[i], path, err);
 	}

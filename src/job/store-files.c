@@ -51,6 +51,21 @@ uint32_t rp_store_highest_dir(int dir_fd)
 	return highest;
 }
 
+int rp_store_open_file(int dir_fd, const char *name, struct rp_error *err)
+{
+	int fd RP_AUTOCLOSE = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st)) {
+		int error = errno;
+
+		return rp_error(err, -error, "%s: %s", name, strerror(error));
+	}
+	if (!S_ISREG(st.st_mode))
+		return rp_error(err, -EBADMSG, "%s: not a regular file", name);
+	return rp_fd_take(&fd);
+}
+
 int rp_store_sum(int fd, uint64_t *bytes, uint32_t *crc, struct rp_count *count)
 {
 	char *buf RP_AUTOFREE = malloc(CHUNK);
@@ -126,6 +141,12 @@ int rp_store_seal_dir(int dir_fd, struct rp_gen_rank *r)
 	return rc;
 }
 
+void rp_store_pids_text(const struct rp_gen *gen, struct rp_str *out)
+{
+	for (size_t i = 0; i < gen->nranks; i++)
+		rp_str_addf(out, "%d %d\n", gen->ranks[i].rank, gen->ranks[i].pid);
+}
+
 void rp_store_remove_tree(int dir_fd, const char *name)
 {
 	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -135,6 +156,8 @@ void rp_store_remove_tree(int dir_fd, const char *name)
 	if (!d) {
 		if (fd >= 0)
 			close(fd);
+		else
+			(void)unlinkat(dir_fd, name, 0); /* a link, say */
 		return;
 	}
 	while ((e = readdir(d))) {

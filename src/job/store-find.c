@@ -11,15 +11,57 @@
 #include "util/fd.h"
 #include "util/str.h"
 
+/* Links are not followed: what is sealed is what lies in the store. */
+static int open_dir(const struct rp_store *s, const char *seq, const char *name, struct rp_error *err)
+{
+	int gen RP_AUTOCLOSE = openat(s->fd, seq, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = gen < 0 ? -1 : openat(gen, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), error = errno;
+
+	if (fd < 0)
+		return rp_error(err, error == ENOENT ? -EBADMSG : -error, "%s/%s%s%s: %s", s->path, seq,
+				gen < 0 ? "" : "/", gen < 0 ? "" : name, strerror(error));
+	return fd;
+}
+
+int rp_store_open_rank(const struct rp_store *s, uint32_t seq, int rank, struct rp_error *err)
+{
+	char gen[16], name[24];
+
+	snprintf(gen, sizeof(gen), "%u", seq);
+	snprintf(name, sizeof(name), "rank-%d", rank);
+	return open_dir(s, gen, name, err);
+}
+
+int rp_store_check_pids(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err)
+{
+	struct rp_str want RP_AUTOSTR = RP_STR_INIT;
+	char seq[16], *text RP_AUTOFREE = NULL;
+	int dir RP_AUTOCLOSE = -1, fd RP_AUTOCLOSE = -1;
+	int rc;
+
+	snprintf(seq, sizeof(seq), "%u", gen->seq);
+	dir = open_dir(s, seq, ".", err);
+	if (dir < 0)
+		return dir;
+	fd = rp_store_open_file(dir, "pids", err);
+	if (fd < 0)
+		return rp_error_prefix(err, fd == -ENOENT ? -EBADMSG : fd, "%s/%s/", s->path, seq);
+	rp_store_pids_text(gen, &want);
+	rc = want.oom ? -ENOMEM : rp_read_file(fd, want.len, &text, NULL);
+	if (rc == -EFBIG || (!rc && !rp_streq(text, want.text)))
+		return rp_error(err, -EBADMSG, "%s/%s/pids: differs from the manifest", s->path, seq);
+	return rc ? rp_error(err, rc, "%s/%s/pids: %s", s->path, seq, strerror(-rc)) : 0;
+}
+
 static int verify_file(int dir_fd, const struct rp_gen_file *f, struct rp_count *count, struct rp_error *err)
 {
-	int fd RP_AUTOCLOSE = openat(dir_fd, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd RP_AUTOCLOSE = rp_store_open_file(dir_fd, f->name, err);
 	uint64_t bytes;
 	uint32_t crc;
 	int rc;
 
 	if (fd < 0)
-		return rp_error(err, errno == ENOENT ? -EBADMSG : -errno, "%s: %s", f->name, strerror(errno));
+		return fd == -ENOENT ? -EBADMSG : fd;
 	rc = rp_store_sum(fd, &bytes, &crc, count);
 	if (rc)
 		return rp_error(err, rc, "%s: %s", f->name, strerror(-rc));
@@ -42,24 +84,22 @@ static uint64_t bytes_of(const struct rp_gen *gen)
 
 int rp_store_verify(const struct rp_store *s, const struct rp_gen *gen, struct rp_count *count, struct rp_error *err)
 {
+	int rc = rp_store_check_pids(s, gen, err);
+
 	if (count)
 		atomic_store(&count->total, bytes_of(gen));
-	for (size_t i = 0; i < gen->nranks; i++) {
-		char *path RP_AUTOFREE = rp_store_rank_path(s, gen->seq, gen->ranks[i].rank);
-		int fd RP_AUTOCLOSE = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	for (size_t i = 0; !rc && i < gen->nranks; i++) {
+		int fd RP_AUTOCLOSE = rp_store_open_rank(s, gen->seq, gen->ranks[i].rank, err);
 
-		if (!path)
-			return rp_error(err, -ENOMEM, "out of memory");
 		if (fd < 0)
-			return rp_error(err, errno == ENOENT ? -EBADMSG : -errno, "%s: %s", path, strerror(errno));
-		for (size_t j = 0; j < gen->ranks[i].nfiles; j++) {
-			int rc = verify_file(fd, &gen->ranks[i].files[j], count, err);
-
+			return fd;
+		for (size_t j = 0; !rc && j < gen->ranks[i].nfiles; j++) {
+			rc = verify_file(fd, &gen->ranks[i].files[j], count, err);
 			if (rc)
-				return rp_error_prefix(err, rc, "%s/", path);
+				rp_error_prefix(err, rc, "%s/%u/rank-%d/", s->path, gen->seq, gen->ranks[i].rank);
 		}
 	}
-	return 0;
+	return rc;
 }
 
 static int pick(struct rp_store *s, uint32_t seq, const struct rp_gen **gen, struct rp_error *err)

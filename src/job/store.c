@@ -71,13 +71,17 @@ static int load(struct rp_store *s, bool may_be_missing, struct rp_error *err)
 {
 	struct json_object *o RP_AUTOJSON = NULL;
 	char *text RP_AUTOFREE = NULL;
+	int fd RP_AUTOCLOSE = rp_store_open_file(s->fd, MANIFEST, err);
 	size_t len;
-	int rc = rp_read_file_at(s->fd, MANIFEST, MANIFEST_MAX, &text, &len);
+	int rc;
 
-	if (rc == -ENOENT && may_be_missing)
+	if (fd == -ENOENT && may_be_missing)
 		return 0;
-	if (rc == -ENOENT)
-		return rp_error(err, rc, "%s: no snapshot there (no manifest.json)", s->path);
+	if (fd == -ENOENT)
+		return rp_error(err, fd, "%s: no snapshot there (no manifest.json)", s->path);
+	if (fd < 0)
+		return rp_error_prefix(err, fd, "%s/", s->path);
+	rc = rp_read_file(fd, MANIFEST_MAX, &text, &len);
 	if (rc)
 		return rp_error(err, rc, "%s/%s: %s", s->path, MANIFEST, strerror(-rc));
 	rc = rp_json_parse(text, len, &o, err);
@@ -209,8 +213,7 @@ static int write_pids(const struct rp_store_new *n, const struct rp_gen *gen)
 
 	if (fd < 0)
 		return -errno;
-	for (size_t i = 0; i < gen->nranks; i++)
-		rp_str_addf(&text, "%d %d\n", gen->ranks[i].rank, gen->ranks[i].pid);
+	rp_store_pids_text(gen, &text);
 	if (text.oom)
 		return -ENOMEM;
 	rc = rp_write_all(fd, text.text, text.len);

@@ -74,6 +74,12 @@ int rp_store_prune(struct rp_store *s, unsigned keep, size_t *removed, struct rp
 int rp_store_find(const char *dir, const char *ref, uint32_t seq, struct rp_store **store, const struct rp_gen **gen,
 		  struct rp_error *err);
 
+/* Opens rank-<rank> of a generation, following no link. Descriptor or -errno (-EBADMSG: it is missing) with text. */
+int rp_store_open_rank(const struct rp_store *s, uint32_t seq, int rank, struct rp_error *err);
+
+/* Does `pids`, which the launcher's pieces read, say what the manifest says? 0, -EBADMSG with text. */
+int rp_store_check_pids(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err);
+
 /* Path of a rank's images: new string, NULL without memory. */
 char *rp_store_rank_path(const struct rp_store *s, uint32_t seq, int rank);
 
