@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 
-FIGURES = ('latency_ns', 'rate_per_s', 'bandwidth_MBps', 'allreduce_ns')
+FIGURES = ('latency_ns', 'rate_per_s', 'bandwidth_MBps', 'allreduce_ns', 'self_ns')
 
 
 def run(command):

@@ -49,7 +49,7 @@ static int buffered_send(const void *buf, int count, MPI_Datatype type, int dest
 		rp_req_set(r, RP_REQ_SEND, RP_MODE_BUFFERED, r->heap, position, MPI_PACKED, dest, tag, comm);
 		rc = rp_req_post(r);
 	}
-	if (rc != MPI_SUCCESS) {
+	if (rc != MPI_SUCCESS || (r->flags & RP_REQ_DONE)) { /* failed, or has left already */
 		rp_req_free(r);
 		return rc;
 	}

@@ -89,8 +89,6 @@ static void object_release(struct rp_object *o)
 	}
 }
 
-static void f_forget(struct rp_object *o);
-
 int rp_object_unref(void *object)
 {
 	struct rp_object *o = object;
@@ -99,7 +97,7 @@ int rp_object_unref(void *object)
 		return 0;
 	rp_lock();
 	object_unlink(o);
-	f_forget(o);
+	rp_f_forget(o);
 	rp_unlock();
 	object_release(o);
 	rp_heap_free(o);
@@ -204,13 +202,16 @@ void *rp_f2c(enum rp_object_kind kind, int32_t index)
 	return o ? o : rp_null_object(kind);
 }
 
-static void f_forget(struct rp_object *o)
+void rp_f_forget(struct rp_object *o)
 {
 	struct rp_f_table *t = &rp_stub.f_tables[o->kind];
 
-	if (o->f_index < t->predefined)
-		return;
-	t->slots[o->f_index] = NULL;
-	if (o->f_index < t->first_free)
-		t->first_free = o->f_index;
+	rp_lock();
+	if (o->f_index >= t->predefined) {
+		t->slots[o->f_index] = NULL;
+		if (o->f_index < t->first_free)
+			t->first_free = o->f_index;
+		o->f_index = -1;
+	}
+	rp_unlock();
 }

@@ -310,6 +310,8 @@ RP_HIDE void *rp_object_of(enum rp_object_kind kind, const void *lower);
 /* Fortran handles (integers) of any kind. f2c of an unknown index gives the null handle's object. Any FS. */
 RP_HIDE int32_t rp_c2f(void *object);
 RP_HIDE void *rp_f2c(enum rp_object_kind kind, int32_t index);
+/* An object that lives on without a Fortran handle. */
+RP_HIDE void rp_f_forget(struct rp_object *o);
 /* The index that a predefined object has in mpif.h. */
 RP_HIDE void rp_f_predefine(void *object, int32_t index);
 

@@ -8,27 +8,38 @@ struct rp_msg rp_msg = {
 	.messages = { &rp_msg.messages, &rp_msg.messages },
 };
 
-struct rp_req *rp_req_new(void)
-{
-	struct rp_req *r;
+/* A send has no status to speak of. */
+struct rp_request rp_req_sent = { .o = { .kind = RP_REQUEST, .refs = 1, .f_index = -1 } };
 
-	rp_msg_lock();
-	r = rp_msg.free;
-	if (r)
-		rp_msg.free = r->heap;
-	rp_msg_unlock();
-	if (!r)
-		r = rp_object_new(RP_REQUEST, sizeof(struct rp_request));
-	if (!r)
+static __attribute__((constructor(102))) void sent_init(void)
+{
+	struct rp_req *r = RP_Q(&rp_req_sent);
+
+	r->kind = RP_REQ_SEND;
+	r->flags = RP_REQ_SHARED | RP_REQ_ACTIVE | RP_REQ_DONE;
+	rp_status_empty(&r->status);
+}
+
+/* An odd number of cache lines apart, so that a window of requests spreads over all sets of the cache. */
+#define STRIDE ((sizeof(struct rp_request) + 127) / 128 * 128 + 64)
+#define SLAB 64
+
+struct rp_req *rp_req_more(void)
+{
+	char *slab = rp_heap_alloc(SLAB * STRIDE + 64);
+	struct rp_req *r = NULL;
+
+	if (!slab)
 		return NULL;
-	r->o.lower = NULL;
-	r->kind = RP_REQ_NONE;
-	r->flags = 0;
-	r->heap = NULL;
-	r->sync = NULL;
-	r->space = 0;
-	r->type = NULL;
-	r->comm = NULL;
+	slab += -(uintptr_t)slab % 64;
+	for (int i = 0; i < SLAB; i++) {
+		r = (struct rp_req *)(void *)(slab + (size_t)i * STRIDE);
+		r->o.kind = RP_REQUEST;
+		r->o.refs = 1;
+		r->o.f_index = -1;
+		if (i < SLAB - 1)
+			rp_req_put(r);
+	}
 	return r;
 }
 
@@ -41,68 +52,32 @@ static void other_count(struct rp_req *r, int by)
 void rp_req_drop_refs(struct rp_req *r)
 {
 	if (!(r->flags & RP_REQ_STACK)) {
-		if (r->type && !(r->type->o.flags & RP_PREDEFINED))
+		if (r->type && rp_is_counted(&r->type->o))
 			rp_type_put_inside(r->type);
-		if (r->comm && !(r->comm->o.flags & RP_PREDEFINED))
+		if (r->comm && rp_is_counted(&r->comm->o))
 			rp_object_unref(r->comm);
 	}
 	r->type = NULL;
 	r->comm = NULL;
+	if (r->kind == RP_REQ_RECV)
+		return;
 	rp_heap_free(r->heap);
 	r->heap = NULL;
 }
 
 void rp_req_free(struct rp_req *r)
 {
+	if (r->flags & RP_REQ_SHARED)
+		return;
 	if (r->kind == RP_REQ_OTHER && (r->flags & RP_REQ_PERSISTENT))
 		other_count(r, -1);
 	rp_req_unlink(r);
 	rp_req_drop_refs(r);
-	if (r->o.f_index >= 0) {
-		rp_object_unref(r); /* forgets its Fortran handle, too */
-		return;
-	}
-	rp_msg_lock();
-	r->heap = rp_msg.free;
-	rp_msg.free = r;
-	rp_msg_unlock();
-}
-
-void rp_req_set(struct rp_req *r, int kind, int mode, const void *buf, int count, MPI_Datatype type, int peer, int tag,
-		MPI_Comm comm)
-{
-	r->kind = kind;
-	r->mode = mode;
-	r->buf = (void *)buf;
-	r->count = count;
-	r->peer = peer;
-	r->tag = tag;
-	r->type = RP_T(type);
-	r->comm = RP_C(comm);
-	if (r->flags & RP_REQ_STACK)
-		return;
-	if (type && !(r->type->o.flags & RP_PREDEFINED))
-		rp_object_ref(r->type);
-	if (comm && !(r->comm->o.flags & RP_PREDEFINED))
-		rp_object_ref(r->comm);
-}
-
-void rp_req_link(struct rp_req *r)
-{
-	if (r->o.link.next)
-		return;
-	rp_msg_lock();
-	rp_link_append(&rp_msg.live, &r->o.link);
-	rp_msg_unlock();
-}
-
-void rp_req_unlink(struct rp_req *r)
-{
-	if (!r->o.link.next)
-		return;
-	rp_msg_lock();
-	rp_link_remove(&r->o.link);
-	rp_msg_unlock();
+	if (r->kind != RP_REQ_RECV)
+		r->space = 0;
+	if (r->o.f_index >= 0)
+		rp_f_forget(&r->o);
+	rp_req_put(r);
 }
 
 static int post_send(struct rp_req *r, MPI_Request *lower)
@@ -118,6 +93,13 @@ static int post_send(struct rp_req *r, MPI_Request *lower)
 	default:
 		return rp_lower.MPI_Isend(r->buf, r->count, type, r->peer, r->tag, comm, lower);
 	}
+}
+
+static void done_at_once(struct rp_req *r)
+{
+	r->rc = MPI_SUCCESS;
+	rp_status_empty(&r->status);
+	r->flags |= RP_REQ_ACTIVE | RP_REQ_DONE;
 }
 
 /* A receive that finds its message in the queue is complete at once: the buffer is the library's from now on anyway. */
@@ -141,18 +123,18 @@ int rp_req_post(struct rp_req *r)
 	if (r->kind == RP_REQ_RECV) {
 		if (__builtin_expect(rp_msg.queued, 0) && r->comm && post_from_queue(r))
 			return MPI_SUCCESS;
-		rc = rp_lower.MPI_Irecv(r->buf, r->count, RP_LOWER_TYPE(r->type), r->peer, r->tag,
-					RP_LOWER_COMM(r->comm), &lower);
-		if (__builtin_expect(rc != MPI_SUCCESS, 0))
-			return rc;
-	} else {
-		rc = post_send(r, &lower);
-		if (__builtin_expect(rc != MPI_SUCCESS, 0))
-			return rc;
-		rp_count_sent(r->comm, r->peer, r->tag);
-		if (r->mode == RP_MODE_SYNC && r->peer >= 0)
-			rp_sync_open(r);
+		return rp_req_post_recv(r);
 	}
+	rc = post_send(r, &lower);
+	if (__builtin_expect(rc != MPI_SUCCESS, 0))
+		return rc;
+	rp_count_sent(r->comm, r->peer, r->tag);
+	if (rp_is_complete(lower)) {
+		done_at_once(r);
+		return MPI_SUCCESS;
+	}
+	if (r->mode == RP_MODE_SYNC && r->peer >= 0)
+		rp_sync_open(r);
 	r->o.lower = lower;
 	r->flags |= RP_REQ_ACTIVE;
 	if (!(r->flags & RP_REQ_STACK))
@@ -177,7 +159,8 @@ static void operation_over(struct rp_req *r)
 void rp_req_complete(struct rp_req *r, int rc, const MPI_Status *status, int from_control)
 {
 	r->rc = rc;
-	r->status = *status;
+	if (status != &r->status)
+		r->status = *status;
 	if (r->kind != RP_REQ_OTHER || !(r->flags & RP_REQ_PERSISTENT))
 		r->o.lower = NULL;
 	if (r->kind == RP_REQ_RECV && !status->_cancelled)
@@ -190,12 +173,12 @@ void rp_req_complete(struct rp_req *r, int rc, const MPI_Status *status, int fro
 	r->flags |= RP_REQ_DONE;
 	if (!(r->flags & RP_REQ_ORPHAN))
 		rp_req_unlink(r);
-	operation_over(r);
+	if (r->kind != RP_REQ_RECV)
+		operation_over(r);
 }
 
 int rp_req_poll(struct rp_req *r)
 {
-	MPI_Status status;
 	MPI_Request lower;
 	int rc, flag = 0;
 
@@ -206,10 +189,10 @@ int rp_req_poll(struct rp_req *r)
 		return !!(r->flags & RP_REQ_DONE);
 	}
 	lower = r->o.lower;
-	rc = rp_lower.MPI_Test(&lower, &flag, &status);
+	rc = rp_lower.MPI_Test(&lower, &flag, &r->status);
 	if (!flag && rc == MPI_SUCCESS)
 		return 0;
-	rp_req_complete(r, rc, &status, 0);
+	rp_req_complete(r, rc, &r->status, 0);
 	return 1;
 }
 
@@ -232,11 +215,12 @@ int rp_req_take(MPI_Request *handle, struct rp_req *r, MPI_Status *status)
 
 	if (status)
 		*status = r->status;
-	r->flags &= ~(RP_REQ_ACTIVE | RP_REQ_DONE);
 	if (!(r->flags & RP_REQ_PERSISTENT)) {
 		*handle = MPI_REQUEST_NULL;
 		rp_req_free(r);
+		return rc;
 	}
+	r->flags &= ~(RP_REQ_ACTIVE | RP_REQ_DONE);
 	return rc;
 }
 

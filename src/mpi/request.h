@@ -40,21 +40,23 @@ enum rp_req_flag {
 	RP_REQ_ASKED = 128,   /* suspect: the question is under way (drain.c) */
 	RP_REQ_CANCEL = 256,  /* MPI_Cancel was called */
 	RP_REQ_MATCHED = 512, /* receive of a matched message: it completes in any drain, never to be posted again */
+	RP_REQ_SHARED = 1024, /* rp_req_sent */
 };
 
 struct rp_sync; /* sync.c */
 
+/* First what every call touches: with the head of the heap's block two cache lines. */
 struct rp_req {
 	struct rp_object o; /* o.lower: the lower request, NULL: none. o.link: in the list of live requests */
 	uint8_t kind, mode;
 	uint16_t flags;
 	int32_t rc; /* of the completion */
-	MPI_Status status;
+	struct rp_type *type;
+	struct rp_comm *comm;
 	void *buf;
 	int32_t count, peer, tag;
 	int32_t other; /* enum rp_other_class */
-	struct rp_type *type;
-	struct rp_comm *comm;
+	MPI_Status status;
 	const char *name; /* RP_REQ_OTHER: the function */
 	void *heap;	  /* freed with the operation */
 	struct rp_sync *sync;
@@ -67,16 +69,18 @@ _Static_assert(sizeof(struct rp_req) <= offsetof(struct rp_request, native_greq_
 /* All of this is upper-half memory, saved with the application, except that lower handles mean nothing afterwards. */
 struct rp_msg {
 	/* looked at by every call */
-	uint64_t queued;	 /* messages in the queues of all communicators */
-	uint64_t sync_open;	 /* (communicator, destination, tag) with a synchronous send that is not complete */
-	uint32_t threaded;	 /* MPI_THREAD_MULTIPLE */
-	uint32_t held;		 /* requests with RP_REQ_HELD or RP_REQ_SUSPECT */
-	struct rp_req *free;	 /* free list, linked through heap */
-	struct rp_link live;	 /* circular, in order of posting */
-	uint32_t user_code;	 /* live requests of class RP_OTHER_CODE */
-	uint32_t others;	 /* live requests of class RP_OTHER_REFUSE */
-	MPI_Comm world, self;	 /* lower handles: private duplicates */
-	struct rp_link messages; /* matched by MPI_Mprobe, not received */
+	uint64_t queued;     /* messages in the queues of all communicators */
+	uint64_t sync_open;  /* (communicator, destination, tag) with a synchronous send that is not complete */
+	uint32_t threaded;   /* MPI_THREAD_MULTIPLE */
+	uint32_t held;	     /* requests with RP_REQ_HELD or RP_REQ_SUSPECT */
+	struct rp_req *free; /* free list, linked through o.lower */
+	MPI_Request
+		complete; /* lower handle of all sends that are complete when their call returns; NULL: it has none */
+	struct rp_link live;		   /* circular, in order of posting */
+	uint32_t user_code;		   /* live requests of class RP_OTHER_CODE */
+	uint32_t others;		   /* live requests of class RP_OTHER_REFUSE */
+	MPI_Comm world, self;		   /* lower handles: private duplicates */
+	struct rp_link messages;	   /* matched by MPI_Mprobe, not received */
 	uint64_t buffer_size, buffer_used; /* MPI_Buffer_attach */
 	void *buffer;
 	uint32_t orphans;
@@ -84,6 +88,9 @@ struct rp_msg {
 } __attribute__((aligned(64)));
 
 extern RP_HIDDEN struct rp_msg rp_msg;
+
+/* What the application holds for every send that was complete at once: always done, never freed. */
+extern RP_HIDDEN struct rp_request rp_req_sent;
 
 #define RP_Q(request) ((struct rp_req *)(void *)(request))
 
@@ -125,26 +132,115 @@ static inline struct rp_req *rp_req_of_link(struct rp_link *l)
 	return (struct rp_req *)((char *)l - offsetof(struct rp_object, link));
 }
 
-/* ---- request.c: all of them inside, or on the control thread ---- */
+/* ---- what every call does: inside, or on the control thread ---- */
 
-/* A request from the free list, flags 0. NULL: out of memory. Any FS. */
-RP_HIDDEN struct rp_req *rp_req_new(void);
-/* Back to the free list with what it references. */
-RP_HIDDEN void rp_req_free(struct rp_req *r);
+RP_HIDDEN struct rp_req *rp_req_more(void); /* fills the free list and takes one from it; NULL: out of memory */
+
+/* A request from the free list, flags 0. NULL: out of memory. Any FS. What lies behind `status` is as rp_req_free()
+ * leaves it. */
+static inline struct rp_req *rp_req_new(void)
+{
+	struct rp_req *r;
+
+	rp_msg_lock();
+	r = rp_msg.free;
+	if (__builtin_expect(r != NULL, 1))
+		rp_msg.free = r->o.lower;
+	rp_msg_unlock();
+	if (__builtin_expect(!r, 0)) {
+		r = rp_req_more();
+		if (!r)
+			return NULL;
+	}
+	r->o.lower = NULL;
+	r->kind = RP_REQ_NONE;
+	r->flags = 0;
+	r->type = NULL;
+	r->comm = NULL;
+	return r;
+}
+
+/* One that nothing was done with back to the free list. */
+static inline void rp_req_put(struct rp_req *r)
+{
+	rp_msg_lock();
+	r->o.lower = rp_msg.free;
+	rp_msg.free = r;
+	rp_msg_unlock();
+}
+
+static inline int rp_is_counted(const struct rp_object *o)
+{
+	return !(o->flags & RP_PREDEFINED);
+}
 
 /* Fills in an operation. References type and communicator (dropped by rp_req_drop_refs() or rp_req_free()) unless
  * the request is of a blocking call (RP_REQ_STACK), during which the application may free neither. */
-RP_HIDDEN void rp_req_set(struct rp_req *r, int kind, int mode, const void *buf, int count, MPI_Datatype type, int peer,
-			  int tag, MPI_Comm comm);
+static inline void rp_req_set(struct rp_req *r, int kind, int mode, const void *buf, int count, MPI_Datatype type,
+			      int peer, int tag, MPI_Comm comm)
+{
+	r->kind = (uint8_t)kind;
+	r->mode = (uint8_t)mode;
+	r->buf = (void *)buf;
+	r->count = count;
+	r->peer = peer;
+	r->tag = tag;
+	r->type = RP_T(type);
+	r->comm = RP_C(comm);
+	if (r->flags & RP_REQ_STACK)
+		return;
+	if (type && rp_is_counted(&r->type->o))
+		rp_object_ref(type);
+	if (comm && rp_is_counted(&r->comm->o))
+		rp_object_ref(comm);
+}
+
+/* Links a request into, and out of, the list of live ones; no-op when it is (not) in it. */
+static inline void rp_req_link(struct rp_req *r)
+{
+	if (r->o.link.next)
+		return;
+	rp_msg_lock();
+	rp_link_append(&rp_msg.live, &r->o.link);
+	rp_msg_unlock();
+}
+
+static inline void rp_req_unlink(struct rp_req *r)
+{
+	if (!r->o.link.next)
+		return;
+	rp_msg_lock();
+	rp_link_remove(&r->o.link);
+	rp_msg_unlock();
+}
+
+/* Starts a receive for which nothing can be in the queue. MPI error code; then the request is as before. */
+static inline int rp_req_post_recv(struct rp_req *r)
+{
+	MPI_Request lower;
+	int rc;
+
+	rc = rp_lower.MPI_Irecv(r->buf, r->count, RP_LOWER_TYPE(r->type), r->peer, r->tag, RP_LOWER_COMM(r->comm),
+				&lower);
+	if (__builtin_expect(rc != MPI_SUCCESS, 0))
+		return rc;
+	r->o.lower = lower;
+	r->flags |= RP_REQ_ACTIVE;
+	if (!(r->flags & RP_REQ_STACK))
+		rp_req_link(r);
+	return MPI_SUCCESS;
+}
+
+/* ---- request.c: all of them inside, or on the control thread ---- */
+
+/* Back to the free list with what it references. */
+RP_HIDDEN void rp_req_free(struct rp_req *r);
+
 RP_HIDDEN void rp_req_drop_refs(struct rp_req *r);
 
 /* Starts the operation (also of a persistent request): a receive looks into the queue first. Not linked when it is of a
  * blocking call. Returns an MPI error code; then the request is as before. */
 RP_HIDDEN int rp_req_post(struct rp_req *r);
-
-/* Links a request into, and out of, the list of live ones; no-op when it is (not) in it. */
-RP_HIDDEN void rp_req_link(struct rp_req *r);
-RP_HIDDEN void rp_req_unlink(struct rp_req *r);
 
 /* Is it complete? One turn of the lower library's progress when it is not. */
 RP_HIDDEN int rp_req_poll(struct rp_req *r);
@@ -217,6 +313,12 @@ static inline void rp_count_sent(struct rp_comm *comm, int dest, int tag)
 		if (__builtin_expect(rp_msg.sync_open, 0))
 			rp_sync_sent(comm, dest, tag);
 	}
+}
+
+/* A send that returned this lower request has nothing to wait for. */
+static inline int rp_is_complete(MPI_Request lower)
+{
+	return lower && lower == rp_msg.complete;
 }
 
 static inline void rp_count_received(const MPI_Status *status)

@@ -13,6 +13,37 @@ static inline int is_inactive(MPI_Request h)
 	return h == MPI_REQUEST_NULL || !(RP_Q(h)->flags & RP_REQ_ACTIVE);
 }
 
+static inline int is_sent(MPI_Request h)
+{
+	return (void *)h == &rp_req_sent;
+}
+
+/* A plain receive from its test to its end in one go. 1: taken; 0: not complete, or something is to be said about it:
+ * the long way. */
+static inline int take_recv(MPI_Request *request, MPI_Status *status)
+{
+	struct rp_req *r = RP_Q(*request);
+	MPI_Request lower = r->o.lower;
+	MPI_Status st;
+	int flag = 0, rc;
+
+	if (r->kind != RP_REQ_RECV || r->flags != RP_REQ_ACTIVE)
+		return 0;
+	rc = rp_lower.MPI_Test(&lower, &flag, &st);
+	if (__builtin_expect(rc != MPI_SUCCESS || !flag, 0)) {
+		if (rc != MPI_SUCCESS)
+			rp_req_complete(r, rc, &st, 0);
+		return 0;
+	}
+	if (__builtin_expect(!st._cancelled, 1))
+		rp_count_received(&st);
+	if (status)
+		*status = st;
+	*request = MPI_REQUEST_NULL;
+	rp_req_free(r);
+	return 1;
+}
+
 /* Takes one completion; *comm is where an error belongs, referenced when there is one. */
 static int take(MPI_Request *request, MPI_Status *status, struct rp_comm **comm)
 {
@@ -43,6 +74,8 @@ RP_EXPORT int PMPI_Wait(MPI_Request *request, MPI_Status *status)
 		rp_status_empty(status);
 		return MPI_SUCCESS;
 	}
+	if (is_sent(*request))
+		return rp_req_take(request, RP_Q(*request), status);
 	t = rp_mpi_enter();
 	rp_req_wait(t, RP_Q(*request));
 	rc = take(request, status, &comm);
@@ -91,56 +124,72 @@ RP_ALIAS(MPI_Request_get_status);
 
 /* ---- many ---- */
 
-/* Takes all of them: complete, null or inactive. */
-static int take_all(struct rp_thread *t, int count, MPI_Request requests[], MPI_Status statuses[])
+struct failures {
+	struct rp_comm *comm; /* of the first one, referenced */
+	int n;
+};
+
+/* Takes one of many. */
+static inline void take_one(MPI_Request *request, MPI_Status *status, struct failures *f)
 {
-	struct rp_comm *comm = NULL;
-	int failed = 0;
+	struct rp_comm *c = NULL;
+	int rc;
 
-	for (int i = 0; i < count; i++) {
-		MPI_Status *status = statuses ? &statuses[i] : NULL;
-		struct rp_comm *c = NULL;
-		int rc;
-
-		if (is_inactive(requests[i])) {
-			rp_status_empty(status);
-			continue;
-		}
-		rc = take(&requests[i], status, &c);
-		if (status)
-			status->MPI_ERROR = rc;
-		if (rc != MPI_SUCCESS && !failed++)
-			comm = c;
-		else if (c)
-			rp_object_unref(c);
+	if (is_inactive(*request)) {
+		rp_status_empty(status);
+		return;
 	}
+	rc = take(request, status, &c);
+	if (status)
+		status->MPI_ERROR = rc;
+	if (__builtin_expect(rc == MPI_SUCCESS, 1))
+		return;
+	if (!f->n++)
+		f->comm = c;
+	else if (c)
+		rp_object_unref(c);
+}
+
+static int finish_all(struct rp_thread *t, const struct failures *f)
+{
 	rp_leave(t);
-	return failed ? fail(comm, MPI_ERR_IN_STATUS) : MPI_SUCCESS;
+	return f->n ? fail(f->comm, MPI_ERR_IN_STATUS) : MPI_SUCCESS;
 }
 
 RP_EXPORT int PMPI_Waitall(int count, MPI_Request requests[], MPI_Status statuses[])
 {
 	struct rp_thread *t = rp_mpi_enter();
+	struct failures f = { 0 };
 
-	for (int i = 0; i < count; i++)
-		if (!is_inactive(requests[i]))
+	for (int i = 0; i < count; i++) {
+		MPI_Status *status = statuses ? &statuses[i] : NULL;
+
+		if (!is_inactive(requests[i])) {
+			if (take_recv(&requests[i], status)) {
+				if (status)
+					status->MPI_ERROR = MPI_SUCCESS;
+				continue;
+			}
 			rp_req_wait(t, RP_Q(requests[i]));
-	return take_all(t, count, requests, statuses);
+		}
+		take_one(&requests[i], status, &f);
+	}
+	return finish_all(t, &f);
 }
 RP_ALIAS(MPI_Waitall);
 
 RP_EXPORT int PMPI_Testall(int count, MPI_Request requests[], int *flag, MPI_Status statuses[])
 {
 	struct rp_thread *t = rp_mpi_enter();
+	struct failures f = { 0 };
 
 	*flag = 1;
 	for (int i = 0; i < count && *flag; i++)
 		if (!is_inactive(requests[i]))
 			*flag = rp_req_poll(RP_Q(requests[i]));
-	if (*flag)
-		return take_all(t, count, requests, statuses);
-	rp_leave(t);
-	return MPI_SUCCESS;
+	for (int i = 0; i < count && *flag; i++)
+		take_one(&requests[i], statuses ? &statuses[i] : NULL, &f);
+	return finish_all(t, &f);
 }
 RP_ALIAS(MPI_Testall);
 
