@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,6 +72,12 @@ int cmd_wrap_exit(int rc)
 	default:
 		return CMD_WRAP_FAILED;
 	}
+}
+
+void cmd_print_line(const char *text)
+{
+	for (; *text; text++)
+		putchar(iscntrl((unsigned char)*text) ? '?' : *text);
 }
 
 static error_t common_option(int key, char *arg, struct argp_state *state)

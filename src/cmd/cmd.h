@@ -48,6 +48,9 @@ int cmd_fail_error(int exit_code, const struct rp_error *err);
 /* Exit code of a wrapper that could not run its program, from -errno. */
 int cmd_wrap_exit(int rc);
 
+/* Prints words that may hold anything on one line: what is unprintable as '?'. */
+void cmd_print_line(const char *text);
+
 /* Was -q given? Facts that were not asked for (progress, notes) are then left out. */
 bool cmd_is_quiet(void);
 

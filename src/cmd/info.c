@@ -15,8 +15,10 @@
 static void print_words(const char *title, char *const *v)
 {
 	printf("%-14s", title);
-	for (size_t i = 0; v[i]; i++)
-		printf("%s%s", i ? " " : "", v[i]);
+	for (size_t i = 0; v[i]; i++) {
+		fputs(i ? " " : "", stdout);
+		cmd_print_line(v[i]);
+	}
 	printf("\n");
 }
 

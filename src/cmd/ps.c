@@ -50,10 +50,12 @@ static int print_text(const struct rp_job_info *jobs, size_t n)
 {
 	if (n)
 		printf("%-20s %8s %6s %9s  %-30s %s\n", "NAME", "LAUNCHER", "RANKS", "SNAPSHOTS", "STORE", "COMMAND");
-	for (size_t i = 0; i < n; i++)
-		printf("%-20s %8d %3d/%-3d %8u  %-30s %s%s\n", jobs[i].name, jobs[i].launcher_pid, jobs[i].joined,
-		       jobs[i].np, jobs[i].generations, jobs[i].store, jobs[i].command,
-		       jobs[i].alive ? "" : "  [its agent has ended: it can no longer be checkpointed]");
+	for (size_t i = 0; i < n; i++) {
+		printf("%-20s %8d %3d/%-3d %8u  %-30s ", jobs[i].name, jobs[i].launcher_pid, jobs[i].joined, jobs[i].np,
+		       jobs[i].generations, jobs[i].store);
+		cmd_print_line(jobs[i].command);
+		puts(jobs[i].alive ? "" : "  [its agent has ended: it can no longer be checkpointed]");
+	}
 	return CMD_DONE;
 }
 

@@ -33,7 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 'n':
-		if (!*arg || strchr(arg, '/') || arg[0] == '.')
+		if (!rp_store_is_name(arg))
 			argp_error(state, "'%s' cannot be the name of a job", arg);
 		o->name = arg;
 		return 0;

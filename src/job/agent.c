@@ -171,9 +171,9 @@ static int learn_job(struct rp_agent *a, const struct rp_msg *m, pid_t pid, cons
 	if (e && a->launch_argv && a->launch_cwd) {
 		a->info.command =
 			a->launch_argv[0] ? join_words(a->launch_argv, SIZE_MAX) : join_words(e->argv, e->n_argv);
-		a->info.name = name && *name && !strchr(name, '/')
+		a->info.name = name && rp_store_is_name(name)
 				       ? strdup(name)
-				       : rp_strf("%s-%d", e->n_argv ? base_name(e->argv[0]) : "job",
+				       : rp_strf("%.200s-%d", e->n_argv ? base_name(e->argv[0]) : "job",
 						 launcher_pid ? launcher_pid : pid);
 		a->info.store = a->info.name ? store_path(a, a->info.name) : NULL;
 		rc = a->info.store && a->info.command && a->info.launcher && a->launch_env ? 0 : -ENOMEM;

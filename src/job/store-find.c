@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,6 +120,16 @@ static int pick(struct rp_store *s, uint32_t seq, const struct rp_gen **gen, str
 	}
 	return rp_error(err, -ENOENT, "%s: no generation %u; there are %u to %u", s->path, seq, s->gens[0].seq,
 			s->gens[s->ngens - 1].seq);
+}
+
+bool rp_store_is_name(const char *name)
+{
+	if (!*name || *name == '.' || strlen(name) > NAME_MAX)
+		return false;
+	for (; *name; name++)
+		if (*name == '/' || iscntrl((unsigned char)*name))
+			return false;
+	return true;
 }
 
 /* The newest commit of any store in dir. */

@@ -83,6 +83,9 @@ int rp_store_check_pids(const struct rp_store *s, const struct rp_gen *gen, stru
 /* Path of a rank's images: new string, NULL without memory. */
 char *rp_store_rank_path(const struct rp_store *s, uint32_t seq, int rank);
 
+/* Can it be the name of a job, and so of its directory? Not empty, no slash, no dot in front, nothing unprintable. */
+bool rp_store_is_name(const char *name);
+
 /* The store that a job uses when nothing else is said: $REPRISE_DIR, else ./reprise-snapshots; new string. */
 char *rp_store_default_dir(void);
 
