@@ -136,7 +136,7 @@ static void run_where_launcher_may(pid_t launcher)
 
 /* Ranks that wait for a message spin, with as many sched_yield(2) as they can make, and then the scheduler lets a runnable
  * process of another session wait for seconds. The agent sleeps but for a checkpoint, when all wait for it: it goes first where
- * it may (CAP_SYS_NICE), dumpers included. */
+ * it may (CAP_SYS_NICE), and so do the dumpers for as long as they hold a rank. */
 static void go_first(void)
 {
 	const struct sched_param lowest = { .sched_priority = 1 };
