@@ -9,62 +9,25 @@ Each round measures in turn: memcpy and write(2) into a file whose space is rese
   running  from the start of the restore command until the process runs again (from inside)
 """
 import argparse
-import ctypes
 import json
-import mmap
 import os
 import shutil
 import signal
 import statistics
-import struct
 import subprocess
-import sys
 import tempfile
 import time
 
-FIELDS = ("ready", "stop", "gap_us", "beats", "sum_ok", "last_ns")
+import load
 
 
-class Load:
+class Load(load.Page):
     def __init__(self, build, mib, work):
-        self.path = os.path.join(work, "page")
-        with open(self.path, "wb") as f:
-            f.truncate(4096)
-        fd = os.open(self.path, os.O_RDWR)
-        self.page = mmap.mmap(fd, 4096)
-        os.close(fd)
-        self.p = subprocess.Popen([os.path.join(build, "bench", "memory-load"), str(mib), self.path], start_new_session=True,
+        path = os.path.join(work, "page")
+        super().__init__(path)
+        self.p = subprocess.Popen([os.path.join(build, "bench", "memory-load"), str(mib), path], start_new_session=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.wait_for(lambda: self.get("ready"))
-
-    def get(self, name):
-        return struct.unpack_from("<q", self.page, 8 * FIELDS.index(name))[0]
-
-    def set(self, name, value):
-        struct.pack_into("<q", self.page, 8 * FIELDS.index(name), value)
-
-    def wait_for(self, condition, limit=300):
-        end = time.monotonic() + limit
-        while not condition():
-            if time.monotonic() > end:
-                raise SystemExit("the load does not answer")
-            time.sleep(0.001)
-
-    def gap_ms(self):
-        before = self.get("beats")
-        self.wait_for(lambda: self.get("beats") > before + 2)
-        gap = self.get("gap_us") / 1e3
-        self.set("gap_us", 0)
-        return gap
-
-
-def warm(mib):
-    """Touches memory and gives it back: in a guest the host makes a page at its first touch ever, which is not ours to time."""
-    m = mmap.mmap(-1, mib << 20)
-    block = (ctypes.c_char * len(m)).from_buffer(m)
-    ctypes.memset(block, 1, len(m))
-    del block
-    m.close()
 
 
 def run(reprise, *args):
@@ -81,31 +44,29 @@ def one_round(args, reprise, store, times):
     for key, value in json.loads(base.stdout).items():
         times.setdefault(key, []).append(value)
     work = tempfile.mkdtemp(prefix="reprise-bench-")
-    load = Load(args.build, args.mib, work)
+    process = Load(args.build, args.mib, work)
     images = os.path.join(store, "images")
     try:
         for name, more in (("cow", []), ("copy", ["--no-cow"])):
-            warm(2 * args.mib)
-            load.gap_ms()
-            total = run(reprise, "dump", "-t", str(load.p.pid), "-D", images, "-R", *args.sync, *more)
-            times.setdefault(f"{name}_stopped_ms", []).append(load.gap_ms())
+            process.gap_ms()
+            total = run(reprise, "dump", "-t", str(process.p.pid), "-D", images, "-R", *args.sync, *more)
+            times.setdefault(f"{name}_stopped_ms", []).append(process.gap_ms())
             times.setdefault(f"{name}_dump_ms", []).append(total)
             shutil.rmtree(images)
-        times.setdefault("kill_dump_ms", []).append(run(reprise, "dump", "-t", str(load.p.pid), "-D", images, *args.sync))
-        load.p.wait()
-        warm(2 * args.mib)
-        beats, begin = load.get("beats"), time.time_ns()
+        times.setdefault("kill_dump_ms", []).append(run(reprise, "dump", "-t", str(process.p.pid), "-D", images, *args.sync))
+        process.p.wait()
+        beats, begin = process.get("beats"), time.time_ns()
         run(reprise, "restore", "-D", images, "-d")
-        load.wait_for(lambda: load.get("beats") > beats)
+        process.wait_for(lambda: process.get("beats") > beats)
         # The gap that the process sees began with its last beat before the dump; what counts begins with our command.
-        times.setdefault("running_ms", []).append((load.get("last_ns") - begin) / 1e6)
-        load.set("stop", 1)
-        load.wait_for(lambda: load.get("sum_ok"))
-        if load.get("sum_ok") != 1:
+        times.setdefault("running_ms", []).append((process.get("gap_end_ns") - begin) / 1e6)
+        process.set("stop", 1)
+        process.wait_for(lambda: process.get("sum_ok"))
+        if process.get("sum_ok") != 1:
             raise SystemExit("the restored memory is wrong")
     finally:
         try:
-            os.kill(load.p.pid, signal.SIGKILL)
+            os.kill(process.p.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         shutil.rmtree(work, ignore_errors=True)
@@ -124,6 +85,7 @@ def main():
     reprise = os.environ.get("REPRISE", "reprise")
     store = tempfile.mkdtemp(prefix="reprise-bench-", dir=args.store)
     times = {}
+    load.warm()
     try:
         for _ in range(args.rounds):
             one_round(args, reprise, store, times)

@@ -85,6 +85,7 @@ struct rp_arena {
 	uint32_t fd_low;
 	int32_t pid; /* of the rank; a forked child sees another getpid() */
 	uint32_t control_tid;
+	int64_t mpi_ready_ns; /* CLOCK_MONOTONIC of the kernel when a restart's MPI_Init returned, 0: none; for measurements */
 };
 
 /* What the stub library offers to the lower half. The struct lives in the stub's data (upper half, saved).

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define RP_MPI_LIBRARY "libmpi.so.40"
 
@@ -55,6 +56,7 @@ static void restart(struct rp_arena *a)
 	int32_t level = ops ? ops->thread_level(a) : -1;
 	int (*init)(int *, char ***, int, int *);
 	char text[256] = "the MPI objects cannot be made again";
+	struct timespec now;
 	int got = -1;
 
 	if (!ops)
@@ -63,6 +65,8 @@ static void restart(struct rp_arena *a)
 		init = (int (*)(int *, char ***, int, int *))lower_dlsym("MPI_Init_thread");
 		if (!init || init(NULL, NULL, level, &got) || got < level)
 			rp_boot_ops()->die("MPI_Init failed in the restarted rank");
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		a->mpi_ready_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 	}
 	if (ops->replay(a, text, sizeof(text)))
 		rp_boot_ops()->die(text);
