@@ -11,10 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cmd.h"
+#include "host/kernel.h"
 #include "job/adapter.h"
 #include "job/pid-cursor.h"
 #include "job/process.h"
@@ -158,6 +160,16 @@ static int wait_for_ids(const struct rp_gen *gen, struct rp_error *err)
 	}
 }
 
+/* program: the one that asks for the ids; it may have the right by its file. */
+static int check_rights(const char *program, struct rp_error *err)
+{
+	if (rp_kernel()->cap_checkpoint_restore || getxattr(program, "security.capability", NULL, 0) > 0)
+		return 0;
+	return rp_error(err, -EPERM,
+			"process ids as they were need CAP_CHECKPOINT_RESTORE, which is missing; use --pid prefer or "
+			"any");
+}
+
 static int set_stdin(const struct rp_store *s, const struct rp_gen *gen, const char *path, struct rp_error *err)
 {
 	char *images RP_AUTOFREE = rp_store_rank_path(s, gen->seq, 0);
@@ -288,6 +300,8 @@ static int build(const struct options *o, const struct rp_store *s, const struct
 		return rp_error(err, -ENOMEM, "out of memory");
 	if (!rc)
 		rc = rp_piece_find("reprise-pid", piece, sizeof(piece), err);
+	if (!rc && rp_streq(o->pid, "exact") && !o->showme)
+		rc = check_rights(o->proxy || adapter == &rp_adapter_none ? self : piece, err);
 	if (rc)
 		return rc;
 	*strrchr(piece, '/') = 0;

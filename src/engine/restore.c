@@ -16,6 +16,7 @@
 #include "engine/plan.h"
 #include "engine/restore_impl.h"
 #include "engine/supervise.h"
+#include "host/kernel.h"
 #include "kind/memfd.h"
 #include "kind/regfile.h"
 #include "util/fd.h"
@@ -322,9 +323,10 @@ static pid_t clone_by_policy(struct rp_restore *r, pid_t want, bool sibling, int
 	struct rp_error why = { "" };
 	pid_t pid;
 
-	r->pid_any = r->opts->pid == RP_PID_ANY;
-	if (r->pid_any)
+	if (r->opts->pid == RP_PID_ANY) {
+		r->pid_any = true;
 		return rp_attach_clone(0, sibling, pidfd, &r->opts->waiting, &r->err);
+	}
 	pid = rp_attach_clone(want, sibling, pidfd, &r->opts->waiting, &why);
 	if (pid >= 0)
 		return pid;
@@ -355,6 +357,26 @@ static int check_ids(struct rp_restore *r)
 		return 0;
 	}
 	return rc;
+}
+
+/* Becomes the process in place: its pid is the caller's, or none that can be had was asked for. A proxy would wait for
+ * nothing then. */
+static bool stays_here(struct rp_restore *r, pid_t want)
+{
+	struct rp_error why = { "" };
+
+	if (r->opts->attach != RP_ATTACH_INPLACE)
+		return false;
+	if (getpid() == want || r->opts->pid == RP_PID_ANY)
+		return true;
+	if (r->opts->pid != RP_PID_PREFER)
+		return false;
+	if (!rp_kernel()->cap_checkpoint_restore)
+		rp_error(&why, -EPERM, "pid %d cannot be asked for: CAP_CHECKPOINT_RESTORE is missing", want);
+	else if (!rp_attach_ids_free(&want, 1, &r->opts->waiting, &why))
+		return false;
+	rp_warn("%s: pid %d is used", why.text, getpid());
+	return true;
 }
 
 static int write_pidfile(struct rp_restore *r, pid_t pid)
@@ -419,7 +441,7 @@ int rp_restore_run(struct rp_restore *r, pid_t *out_pid, int *out_pidfd)
 	rc = check_ids(r);
 	if (rc)
 		return rc;
-	if (r->opts->attach == RP_ATTACH_INPLACE && (getpid() == want || r->opts->pid == RP_PID_ANY)) {
+	if (stays_here(r, want)) {
 		r->pid_any = r->pid_any || getpid() != want;
 		return rp_restore_exec(r);
 	}
