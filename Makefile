@@ -8,7 +8,7 @@ WERROR ?= false
 MESON_ARGS ?=
 TEST_ARGS ?=
 
-.PHONY: all configure check check-long demo install format clean setup-build setup-check setup-demo
+.PHONY: all configure check check-asan check-long demo install format clean setup-build setup-check setup-demo
 
 all: configure
 	ninja -C $(BUILD)
@@ -28,6 +28,12 @@ check: setup-check all
 
 check-long: setup-check all
 	RP_LONG=1 scripts/run-tests.sh $(BUILD) --timeout-multiplier 20 $(TEST_ARGS)
+
+# The host side under AddressSanitizer and UndefinedBehaviorSanitizer, in a build directory of its own.
+check-asan: setup-check
+	@[ -e build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined
+	ninja -C build-asan
+	UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 scripts/run-tests.sh build-asan --no-suite long $(TEST_ARGS)
 
 demo: setup-demo all
 	meson install -C $(BUILD) --no-rebuild --quiet --destdir "$(CURDIR)/$(BUILD)/stage"

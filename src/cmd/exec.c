@@ -89,8 +89,9 @@ int cmd_exec(int argc, char **argv)
 		return cmd_fail_error(CMD_WRAP_FAILED, &err);
 	rc = rp_restore_run(r, &pid, &pidfd);
 	cmd_wait_done();
-	if (rc)
-		return cmd_fail_error(CMD_WRAP_FAILED, &r->err);
+	rc = rc ? cmd_fail_error(CMD_WRAP_FAILED, &r->err) : 0;
 	rp_restore_free(r);
+	if (rc)
+		return rc;
 	return cmd_stand_by(pid, pidfd, false, CMD_WRAP_FAILED);
 }

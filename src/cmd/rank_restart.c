@@ -203,8 +203,9 @@ int rank_restart(const struct rank_restart *in)
 		return cmd_fail_error(CMD_WRAP_FAILED, &err);
 	rp_supervise_block();
 	rc = rp_restore_run(r, &pid, &pidfd);
-	if (rc)
-		return cmd_fail_error(CMD_WRAP_FAILED, &r->err);
+	rc = rc ? cmd_fail_error(CMD_WRAP_FAILED, &r->err) : 0;
 	rp_restore_free(r);
+	if (rc)
+		return rc;
 	return cmd_stand_by(pid, pidfd, false, CMD_WRAP_FAILED);
 }

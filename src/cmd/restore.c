@@ -150,10 +150,11 @@ int cmd_restore(int argc, char **argv)
 		return cmd_fail_error(CMD_FAILED, &err);
 	rc = rp_restore_run(r, &pid, &pidfd);
 	cmd_wait_done();
-	if (rc)
-		return cmd_fail_error(CMD_FAILED, &r->err);
+	rc = rc ? cmd_fail_error(CMD_FAILED, &r->err) : 0;
 	rp_restore_free(r);
 	free(o.restore.inherit);
+	if (rc)
+		return rc;
 	if (o.restore.attach == RP_ATTACH_EXEC_CMD) {
 		execvp(o.command[0], o.command);
 		return cmd_fail(CMD_FAILED, "%s: %s (the process runs, pid %d)", o.command[0], strerror(errno), pid);

@@ -124,7 +124,7 @@ static bool is_same_groups(const CredsEntry *e)
 	gid_t now[NGROUPS_MAX];
 	int n = getgroups(NGROUPS_MAX, now);
 
-	return n >= 0 && (size_t)n == e->n_groups && memcmp(now, e->groups, (size_t)n * sizeof(gid_t)) == 0;
+	return n >= 0 && (size_t)n == e->n_groups && (!n || !memcmp(now, e->groups, (size_t)n * sizeof(gid_t)));
 }
 
 static int plan_creds(struct rp_rtask *t, const CredsEntry *e)

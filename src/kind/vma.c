@@ -156,7 +156,8 @@ static int add_identity(struct rp_dump *d, struct rp_task *t, int fd, const stru
 			munmap(data, (size_t)st->st_size);
 		}
 	}
-	memcpy(more, t->extra->files, t->extra->n_files * sizeof(*more));
+	if (t->extra->n_files)
+		memcpy(more, t->extra->files, t->extra->n_files * sizeof(*more));
 	more[t->extra->n_files++] = x;
 	t->extra->files = more;
 	return 0;

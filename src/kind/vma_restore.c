@@ -17,7 +17,7 @@
 /* What the restorer can do. MAP_LOCKED is carried out as mlock(). */
 #define FLAGS_KEPT \
 	((uint32_t)(MAP_SHARED | MAP_PRIVATE | MAP_GROWSDOWN | MAP_HUGETLB | MAP_NORESERVE | MAP_STACK | \
-		    MAP_ANONYMOUS | MAP_HUGE_MASK << MAP_HUGE_SHIFT))
+		    MAP_ANONYMOUS | (uint32_t)MAP_HUGE_MASK << MAP_HUGE_SHIFT))
 #define NO_SHM UINT32_MAX
 
 static bool is_file(const VmaEntry *e)
