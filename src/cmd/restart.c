@@ -380,6 +380,8 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 		*exit_code = show_command(&c, gen->cwd, o->snapshot.json);
 		goto out;
 	}
+	if (!rc)
+		rc = snapshot_wait_for_writer(s->path, err);
 	if (!rc && chdir(gen->cwd))
 		rc = rp_error(err, -errno, "working directory %s: %s", gen->cwd, strerror(errno));
 	if (!rc)

@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "job/adapter.h"
 #include "job/store.h"
+#include "snapshot.h"
 #include "util/fd.h"
 #include "util/pieces.h"
 #include "util/str.h"
@@ -52,9 +53,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 /* The store is fixed at launch and must be writable now, not at the first checkpoint. */
-static int fix_store(const char *given, struct rp_command *c, struct rp_error *err)
+static int fix_store(const char *given, const char *name, struct rp_command *c, struct rp_error *err)
 {
-	char *dir RP_AUTOFREE = given ? strdup(given) : rp_store_default_dir(), path[PATH_MAX];
+	char *dir RP_AUTOFREE = given ? strdup(given) : rp_store_default_dir(), path[PATH_MAX],
+		  *store RP_AUTOFREE = NULL;
 	int rc = dir ? rp_mkdir_all(dir, 0700) : -ENOMEM;
 
 	if (!rc && (!realpath(dir, path) || access(path, R_OK | W_OK | X_OK)))
@@ -62,7 +64,10 @@ static int fix_store(const char *given, struct rp_command *c, struct rp_error *e
 	if (rc)
 		return rp_error(err, -EINVAL, "cannot use %s for snapshots: %s", dir ? dir : "?", strerror(-rc));
 	rp_command_env(c, "REPRISE_DIR", path);
-	return 0;
+	if (!name)
+		return 0;
+	store = rp_strf("%s/%s", path, name);
+	return store ? snapshot_wait_for_writer(store, err) : rp_error(err, -ENOMEM, "out of memory");
 }
 
 static int prepare(const struct options *o, struct rp_command *c, struct rp_error *err)
@@ -84,7 +89,7 @@ static int prepare(const struct options *o, struct rp_command *c, struct rp_erro
 				o->command[0], exe);
 	for (size_t i = 0; o->command[i]; i++)
 		rp_command_arg(c, o->command[i]);
-	rc = fix_store(o->dir, c, err);
+	rc = fix_store(o->dir, o->name, c, err);
 	if (!rc)
 		rc = adapter->run(c, self, err);
 	rp_command_env(c, "REPRISE_NAME", o->name);

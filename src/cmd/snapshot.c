@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "snapshot.h"
 
+#include <errno.h>
+#include <time.h>
+
+#include "job/registry.h"
 #include "util/str.h"
+
+#define WAIT_FOR_WRITER_MS 5000
 
 enum { OPT_LATEST = 512, OPT_SEQ };
 
@@ -54,4 +60,22 @@ int snapshot_find(const struct snapshot_options *o, struct rp_store **store, con
 	char *standard RP_AUTOFREE = rp_store_default_dir();
 
 	return rp_store_find(o->dir ? o->dir : standard, o->ref, o->seq, store, gen, err);
+}
+
+int snapshot_wait_for_writer(const char *store, struct rp_error *err)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	struct rp_job_info job;
+	int rc = 0;
+
+	for (int waited = 0; !rc && rp_registry_writer(store, &job); waited += 20) {
+		rp_error(err, 0, "job %s (%d) runs and writes to %s: end it first", job.name, job.launcher_pid, store);
+		rp_job_info_done(&job);
+		if (waited >= WAIT_FOR_WRITER_MS)
+			rc = -EBUSY;
+		cmd_wait_tick(NULL, "waiting for the job to end");
+		nanosleep(&pause, NULL);
+	}
+	cmd_wait_done();
+	return rc;
 }

@@ -21,4 +21,8 @@ extern const struct argp snapshot_argp;
 int snapshot_find(const struct snapshot_options *o, struct rp_store **store, const struct rp_gen **gen,
 		  struct rp_error *err);
 
+/* Waits for the job whose snapshots go to `store` to end, if it is about to: two would write to the same files.
+ * -EBUSY with text: it runs on. */
+int snapshot_wait_for_writer(const char *store, struct rp_error *err);
+
 #endif

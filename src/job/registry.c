@@ -341,6 +341,33 @@ int rp_registry_list(struct rp_job_info **out, size_t *n, struct rp_error *err)
 	return 0;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return rp_streq(a, b) || (!stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino);
+}
+
+bool rp_registry_writer(const char *store, struct rp_job_info *out)
+{
+	struct rp_job_info *jobs = NULL;
+	size_t n = 0;
+	bool found = false;
+
+	if (rp_registry_list(&jobs, &n, NULL))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!found && jobs[i].alive && jobs[i].joined && is_same_file(jobs[i].store, store)) {
+			found = true;
+			*out = jobs[i];
+		} else {
+			rp_job_info_done(&jobs[i]);
+		}
+	}
+	free(jobs);
+	return found;
+}
+
 static bool is_meant(const struct rp_job_info *info, const char *job)
 {
 	int64_t pid;
@@ -353,6 +380,7 @@ static bool is_meant(const struct rp_job_info *info, const char *job)
 int rp_registry_find(const char *job, struct rp_job_info *out, struct rp_error *err)
 {
 	struct rp_job_info *jobs = NULL, found = { 0 };
+	struct rp_str names RP_AUTOSTR = RP_STR_INIT;
 	size_t n = 0, hits = 0, live = 0;
 	int rc = rp_registry_list(&jobs, &n, err);
 
@@ -360,7 +388,12 @@ int rp_registry_find(const char *job, struct rp_job_info *out, struct rp_error *
 		live += jobs[i].alive && is_meant(&jobs[i], job);
 	/* A job that lost its agent is meant only when no other can be. */
 	for (size_t i = 0; !rc && i < n; i++) {
-		if ((jobs[i].alive || !live) && is_meant(&jobs[i], job) && ++hits == 1)
+		bool hit = (jobs[i].alive || !live) && is_meant(&jobs[i], job);
+
+		if (hit)
+			rp_str_addf(&names, "%s%s (%d)", hits ? ", " : "", jobs[i].name,
+				    jobs[i].launcher_pid ? jobs[i].launcher_pid : jobs[i].agent_pid);
+		if (hit && ++hits == 1)
 			found = jobs[i];
 		else
 			rp_job_info_done(&jobs[i]);
@@ -377,5 +410,6 @@ int rp_registry_find(const char *job, struct rp_job_info *out, struct rp_error *
 		return rp_error(err, -ESRCH, "no job '%s' runs under Reprise here; `reprise ps` lists them", job);
 	if (!hits)
 		return rp_error(err, -ESRCH, "no job runs under Reprise here: start it with `reprise run mpirun ...`");
-	return rp_error(err, -ENOTUNIQ, "%zu jobs run; say which (`reprise ps` lists them)", hits);
+	return rp_error(err, -ENOTUNIQ, "%zu jobs run, say which by its name or number: %.300s", hits,
+			names.text ? names.text : "");
 }

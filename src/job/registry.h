@@ -55,8 +55,11 @@ void rp_registry_remove(int dir_fd, const char *path);
 /* Every job of this user, in both places of BASE. *out: new array of *n; free each with rp_job_info_done(). */
 int rp_registry_list(struct rp_job_info **out, size_t *n, struct rp_error *err);
 
+/* The live job whose ranks run and whose snapshots go to `store` (DIR/NAME, absolute). false: none. */
+bool rp_registry_writer(const char *store, struct rp_job_info *out);
+
 /* The job that the user means: its name, its launcher's pid, or NULL when only one runs.
- * -ESRCH, -ENOTUNIQ with text. */
+ * -ESRCH, -ENOTUNIQ with text, which lists them. */
 int rp_registry_find(const char *job, struct rp_job_info *out, struct rp_error *err);
 
 #endif

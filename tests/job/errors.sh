@@ -41,12 +41,28 @@ job=$!
 check "the job counts" until_true 20 grep -q "count 0 1" "$tmp/out"
 check "checkpoint" reprise checkpoint e
 refused 1 "2 jobs\|no job" reprise checkpoint nosuch
-refused 125 "pid .* is taken by plain" reprise restart e
+refused 125 "job e ($job) runs and writes to $REPRISE_DIR/e: end it first" reprise restart e
+refused 125 "job e ($job) runs and writes to" reprise restart --pid any e
+refused 125 "job e ($job) runs and writes to" reprise run --name e mpirun -n 1 true
+for n in e f; do
+	reprise run --dir "$tmp/other" --name $n mpirun -n 1 "$bin/plain" count 100 >"$tmp/out.$n" 2>&1 &
+	more="${more-} $!"
+done
+check "all run" until_true 20 sh -c "[ \$(reprise ps | wc -l) = 4 ]"
+refused 1 "3 jobs run, say which by its name or number: .*f (${more##* })" reprise checkpoint
+refused 1 "2 jobs run, .*e ($job)" reprise checkpoint e
+set -- $more
+check "by its name" test "$(reprise checkpoint f)" = "$tmp/other/f/1"
+check "by its launcher" test "$(reprise checkpoint "$1")" = "$tmp/other/e/1"
+check "by its launcher" test "$(reprise checkpoint "$job")" = "$REPRISE_DIR/e/2"
+for pid in $more; do kill_job "$pid"; done
+check "the only one" until_true 10 sh -c "[ \$(reprise ps | wc -l) = 2 ]"
+check "without a name" test "$(reprise checkpoint)" = "$REPRISE_DIR/e/3"
 kill_job $job
 job=
 check "verify" reprise verify e
 check "agent goes with its job" until_true 10 sh -c '! reprise ps | grep -q store'
-pages=$(ls -S "$REPRISE_DIR"/e/1/rank-0/pages-*.img | head -n 1)
+pages=$(ls -S "$REPRISE_DIR"/e/3/rank-0/pages-*.img | head -n 1)
 cp "$pages" "$tmp/pages"
 truncate -s -4096 "$pages"
 refused 1 "bytes where the manifest says" reprise verify e
