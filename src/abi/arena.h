@@ -90,7 +90,7 @@ struct rp_arena {
 
 /* What the stub library offers to the lower half. The struct lives in the stub's data (upper half, saved).
  * Every function is FS-neutral: it uses no TLS, no libc call that does, and runs on a lower-half thread. */
-#define RP_STUB_OPS_VERSION 1
+#define RP_STUB_OPS_VERSION 2
 struct rp_stub_ops {
 	uint32_t version;
 	uint32_t size;
@@ -101,6 +101,8 @@ struct rp_stub_ops {
 	 * objects in the new lower library and re-post receives. Runs on the main thread with the lower FS.
 	 * Returns 0, or -errno with one line in text[size]. */
 	int (*replay)(struct rp_arena *arena, char *text, uint32_t size);
+	/* What the application changed in its environment before it initialised MPI, for the lower half. Lower FS. */
+	void (*environment)(struct rp_arena *arena);
 	/* Was MPI initialised (and with which thread level) at the checkpoint? -1: not initialised */
 	int32_t (*thread_level)(struct rp_arena *arena);
 };

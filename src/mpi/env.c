@@ -65,8 +65,10 @@ static int init(int *argc, char ***argv, int threads, int required, int *provide
 		rp_sys6(SYS_exit_group, 1, 0, 0, 0, 0, 0);
 	}
 	rp_lower_need();
+	rp_env_take();
 	t = rp_mpi_enter();
 	set_state(RP_MPI_IN_INIT);
+	rp_env_give(rp_arena());
 	rp_stub.thread_required = required;
 	rp_stub.main_tid = (int32_t)rp_sys6(SYS_gettid, 0, 0, 0, 0, 0, 0);
 	rc = threads ? rp_lower.MPI_Init_thread(argc, argv, required, &level) : rp_lower.MPI_Init(argc, argv);

@@ -74,7 +74,9 @@ RP_EXPORT int PMPI_T_init_thread(int required, int *provided)
 	int rc;
 
 	rp_lower_need();
+	rp_env_take();
 	t = rp_mpi_enter();
+	rp_env_give(rp_arena());
 	rc = rp_lower.MPI_T_init_thread(required, provided);
 	rp_leave(t);
 	return rc;

@@ -35,6 +35,16 @@ void rp_threads_unlock(void)
 {
 }
 
+/* One environment for both. */
+void rp_env_take(void)
+{
+}
+
+void rp_env_give(struct rp_arena *arena)
+{
+	(void)arena;
+}
+
 void rp_thread_attach(struct rp_thread *t)
 {
 	t->self = (uint64_t)t;

@@ -34,5 +34,6 @@ struct rp_stub_ops rp_stub_ops = {
 	.size = sizeof(rp_stub_ops),
 	.control = rp_control,
 	.replay = replay,
+	.environment = rp_env_give,
 	.thread_level = thread_level,
 };

@@ -125,6 +125,12 @@ static inline void rp_upcall_end(struct rp_thread *t)
 RP_HIDDEN struct rp_thread *rp_threads_lock(void);
 RP_HIDDEN void rp_threads_unlock(void);
 
+/* The lower half's environment is the launcher's; what the application has set or unset since it was started belongs there too
+ * before MPI is initialised. The first function, on the upper FS, takes note of it; the second, on the lower FS, does it,
+ * again in each incarnation. */
+RP_HIDDEN void rp_env_take(void);
+RP_HIDDEN void rp_env_give(struct rp_arena *arena);
+
 /* True in the process that the launcher started, false in its forked children, which have no MPI. Any FS. */
 RP_HIDDEN int rp_is_rank(void);
 

@@ -62,6 +62,7 @@ static void restart(struct rp_arena *a)
 	if (!ops)
 		return;
 	if (level >= 0) {
+		ops->environment(a);
 		init = (int (*)(int *, char ***, int, int *))lower_dlsym("MPI_Init_thread");
 		if (!init || init(NULL, NULL, level, &got) || got < level)
 			rp_boot_ops()->die("MPI_Init failed in the restarted rank");

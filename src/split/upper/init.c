@@ -100,6 +100,7 @@ __attribute__((constructor(101))) static void init(void)
 	rp_signals_init();
 	rp_jump_init();
 	rp_threads_init();
+	rp_env_init();
 	clean_preload();
 	pthread_atfork(NULL, NULL, fork_child);
 	if (&rp_stub_ops)

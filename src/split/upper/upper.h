@@ -27,6 +27,8 @@ RP_HIDDEN int rp_upper_tells(uint32_t what);
 RP_HIDDEN void rp_threads_init(void);
 RP_HIDDEN void rp_signals_init(void);
 RP_HIDDEN void rp_jump_init(void);
+/* The environment as the application found it; called once, before its main(). */
+RP_HIDDEN void rp_env_init(void);
 /* Launcher variables of a new incarnation; ordinary code on the upper FS. */
 RP_HIDDEN void rp_env_refresh(void);
 /* In a forked child: nothing of the rank is its own. */
