@@ -34,7 +34,7 @@ static int buffered_send(const void *buf, int count, MPI_Datatype type, int dest
 	rc = rp_lower.MPI_Pack_size(count, RP_LOWER_TYPE(type), RP_LOWER_COMM(comm), &size);
 	if (rc != MPI_SUCCESS || dest == MPI_PROC_NULL)
 		return rc;
-	space = (uint64_t)size + MPI_BSEND_OVERHEAD;
+	space = count ? (uint64_t)size + MPI_BSEND_OVERHEAD : 0; /* an empty message needs no buffer attached */
 	if (rp_msg.buffer_used + space > rp_msg.buffer_size)
 		reap_sent();
 	if (rp_msg.buffer_used + space > rp_msg.buffer_size)

@@ -190,8 +190,10 @@ RP_EXPORT int PMPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MP
 	struct rp_comm_tag *e;
 	int rc, made = 0;
 
-	if (!comm || n.parent->o.flags & RP_NULL_HANDLE || !group || !newcomm)
-		return rp_comm_raise(NULL, comm ? MPI_ERR_ARG : MPI_ERR_COMM, "MPI_Comm_create_group");
+	if (!comm || n.parent->o.flags & RP_NULL_HANDLE)
+		return rp_comm_raise(NULL, MPI_ERR_COMM, "MPI_Comm_create_group");
+	if (!group || !newcomm)
+		return rp_comm_raise(n.parent, group ? MPI_ERR_ARG : MPI_ERR_GROUP, "MPI_Comm_create_group");
 	if (RP_G(group)->my_rank == MPI_UNDEFINED) {
 		*newcomm = MPI_COMM_NULL;
 		return MPI_SUCCESS;

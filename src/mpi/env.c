@@ -227,6 +227,8 @@ RP_EXPORT int PMPI_Alloc_mem(MPI_Aint size, MPI_Info info, void *baseptr)
 
 	if (size < 0 || !baseptr)
 		return rp_comm_raise(NULL, size < 0 ? MPI_ERR_SIZE : MPI_ERR_ARG, "MPI_Alloc_mem");
+	if (!info)
+		return rp_comm_raise(NULL, MPI_ERR_INFO, "MPI_Alloc_mem");
 	if (size && posix_memalign(&p, 64, (size_t)size))
 		return rp_comm_raise(NULL, MPI_ERR_NO_MEM, "MPI_Alloc_mem");
 	*(void **)baseptr = p;

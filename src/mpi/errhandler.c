@@ -211,7 +211,8 @@ RP_EXPORT int PMPI_Win_set_errhandler(MPI_Win win, MPI_Errhandler errhandler)
 	int rc;
 
 	if (!win || RP_OBJ(win)->flags & RP_NULL_HANDLE || !handler_ok(errhandler, RP_WIN))
-		return rp_comm_raise(NULL, win ? MPI_ERR_ARG : MPI_ERR_WIN, "MPI_Win_set_errhandler");
+		return rp_comm_raise(NULL, handler_ok(errhandler, RP_WIN) ? MPI_ERR_WIN : MPI_ERR_ARG,
+				     "MPI_Win_set_errhandler");
 	hold(&RP_W(win)->errhandler, errhandler);
 	t = rp_mpi_enter();
 	rc = rp_lower.MPI_Win_set_errhandler(RP_LOWER_WIN(win), rp_errhandler_lower(RP_E(errhandler)));
@@ -300,7 +301,7 @@ RP_EXPORT int PMPI_File_call_errhandler(MPI_File file, int code)
 	int rc;
 
 	if (!file)
-		return rp_comm_raise(NULL, MPI_ERR_FILE, "MPI_File_call_errhandler");
+		return rp_comm_raise(NULL, MPI_ERR_ARG, "MPI_File_call_errhandler");
 	if (is_user(RP_F(file)->errhandler)) {
 		run(RP_F(file)->errhandler, file, code);
 		return MPI_SUCCESS;

@@ -184,6 +184,14 @@ class Body:
             return 'rp_nbcoll_enter(RP_C(%s))' % comm, 'rp_leave(t);'
         return 'rp_coll_enter_at(RP_C(%s)->key, &RP_C(%s)->seq)' % (comm, comm), 'rp_coll_leave(t);'
 
+    def guard(self):
+        """The clock and what is learned from a communicator are read here: the null handle has both, NULL has nothing."""
+        comm = self.f.first('MPI_Comm')
+        if not comm or self.keys.get('coll') is None:
+            return []
+        raised = 'rp_file_error(NULL, MPI_ERR_COMM)' if self.cls == 'io' else 'rp_comm_raise(NULL, MPI_ERR_COMM, "%s")' % self.f.name
+        return ['\tif (__builtin_expect(!%s, 0))' % comm, '\t\treturn %s;' % raised]
+
     def text(self):
         f = self.f
         enter, leave = self.enter()
@@ -192,8 +200,9 @@ class Body:
             self.done.append('rp_foreign_counted("%s");' % f.name)
         if self.keys.get('dead') is not None:
             self.done.append('rp_foreign_uncounted();')
-        out = ['RP_EXPORT %s P%s(%s)' % (f.ret, f.name, f.text), '{'] + ['\t' + s for s in self.before]
-        out += ['\tstruct rp_thread *t;', '\t%s rc;' % f.ret, '', '\tt = %s;' % enter]
+        out = ['RP_EXPORT %s P%s(%s)' % (f.ret, f.name, f.text), '{'] + self.guard() + ['\t' + s for s in self.before]
+        out += ['\tstruct rp_thread *t;', '\t%s rc;' % f.ret, '']
+        out += ['\tt = %s;' % enter]
         out += ['\t' + s for s in self.inside] + ['\trc = ' + call]
         if self.request:
             out += ['\t' + s for s in self.request_lines()]

@@ -109,6 +109,8 @@ RP_EXPORT int PMPI_Request_get_status(MPI_Request request, int *flag, MPI_Status
 	struct rp_thread *t;
 
 	*flag = 1;
+	if (!request)
+		return rp_comm_raise(NULL, MPI_ERR_REQUEST, "MPI_Request_get_status");
 	if (is_inactive(request)) {
 		rp_status_empty(status);
 		return MPI_SUCCESS;
@@ -355,11 +357,11 @@ RP_ALIAS(MPI_Testsome);
 /* An active operation goes on as an orphan: the drain must still see it end. */
 RP_EXPORT int PMPI_Request_free(MPI_Request *request)
 {
-	struct rp_req *r = RP_Q(*request);
+	struct rp_req *r = request ? RP_Q(*request) : NULL;
 	struct rp_thread *t;
 	MPI_Request lower;
 
-	if (*request == MPI_REQUEST_NULL)
+	if (!request || !r || *request == MPI_REQUEST_NULL)
 		return rp_comm_raise(NULL, MPI_ERR_REQUEST, "MPI_Request_free");
 	t = rp_mpi_enter();
 	if (r->kind == RP_REQ_OTHER && r->o.lower && !(r->flags & RP_REQ_ACTIVE)) {
@@ -382,12 +384,12 @@ RP_ALIAS(MPI_Request_free);
 /* What is complete already, here or in the receiver's queue, is too late to cancel. */
 RP_EXPORT int PMPI_Cancel(MPI_Request *request)
 {
-	struct rp_req *r = RP_Q(*request);
+	struct rp_req *r = request ? RP_Q(*request) : NULL;
 	struct rp_thread *t;
 	MPI_Request lower;
 	int rc = MPI_SUCCESS;
 
-	if (*request == MPI_REQUEST_NULL)
+	if (!request || !r || *request == MPI_REQUEST_NULL)
 		return rp_comm_raise(NULL, MPI_ERR_REQUEST, "MPI_Cancel");
 	t = rp_mpi_enter();
 	if (r->o.lower && (r->flags & RP_REQ_ACTIVE)) {

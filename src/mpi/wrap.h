@@ -26,7 +26,7 @@ RP_HIDE int rp_comm_outdegree(MPI_Comm comm);
 /* May a reduction with this operation call the application's code? */
 static inline int rp_op_runs_code(MPI_Op op)
 {
-	return !(RP_OBJ(op)->flags & RP_PREDEFINED);
+	return op && !(RP_OBJ(op)->flags & RP_PREDEFINED);
 }
 
 /* ---- foreign.c: objects that a lower call makes and that are not (or not yet) carried ---- */
