@@ -19,6 +19,7 @@
 enum rp_plan_flag {
 	RP_PLAN_RANK = 1,      /* fill the upper half beside a live lower half (bootstrap), else replace everything */
 	RP_PLAN_PID_ANY = 2,   /* thread ids may differ from those recorded: patch the TCB's tid */
+	RP_PLAN_STOPPED = 8,   /* stopped by job control, before the first instruction of its own */
 	RP_PLAN_CAPS_DROP = 4, /* drop capabilities of the restorer that the image's credentials do not hold */
 };
 

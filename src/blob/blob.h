@@ -64,7 +64,8 @@ struct rp_blob {
 	uint32_t workers;		 /* extra threads that fill pages; futex (their clear_child_tid) */
 	uint32_t done;			 /* enum rp_blob_done */
 	uint64_t gadget_syscall, gadget_return;
-	uint32_t borrowed; /* the capabilities are those of the program's file: none may reach the process */
+	uint32_t stop_here; /* nobody may stop the process where the plan says: it stops on its way there */
+	uint32_t borrowed;  /* the capabilities are those of the program's file: none may reach the process */
 };
 
 /* Is the plan of `size` bytes consistent in itself? Every offset, count and address is looked at; reads nothing outside

@@ -70,7 +70,7 @@ static int check_header(const struct check *c)
 		return rp_blob_error(c->err, RP_STAGE_CHECK, -EOPNOTSUPP, "plan of another version", p->version);
 	if (p->total_size != c->size)
 		return bad(c, "plan is cut off", c->size);
-	if (p->flags & ~(uint32_t)(RP_PLAN_RANK | RP_PLAN_PID_ANY | RP_PLAN_CAPS_DROP))
+	if (p->flags & ~(uint32_t)(RP_PLAN_RANK | RP_PLAN_PID_ANY | RP_PLAN_CAPS_DROP | RP_PLAN_STOPPED))
 		return bad(c, "unknown flag in the plan", p->flags);
 	if (p->task_size < TASK_SIZE_MIN || p->task_size > TASK_SIZE_LIMIT || p->task_size % RP_PAGE_SIZE)
 		return bad(c, "size of the address space", p->task_size);

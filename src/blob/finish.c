@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <asm/errno.h>
 #include <asm/fcntl.h>
+#include <asm/signal.h>
 #include <linux/prctl.h>
 #include <linux/time_types.h>
 
@@ -121,7 +122,7 @@ static int prepare(struct rp_blob *b)
 	if (!rc)
 		rc = rp_blob_timers_make(b);
 	if (!rc)
-		rc = rp_blob_suspend(b);
+		rc = rp_blob_escort(b);
 	if (!rc)
 		rc = rp_blob_command(b, RP_COMMAND_STATE);
 	if (!rc)
@@ -149,6 +150,8 @@ int rp_blob_finish(struct rp_blob *b)
 	fd = rp_blob_status_fd(b->plan);
 	if (fd >= 0)
 		rp_syscall1(__NR_close, fd);
+	if (b->stop_here)
+		rp_syscall2(__NR_kill, rp_syscall0(__NR_getpid), SIGSTOP);
 	b->running = (uint32_t)b->plan->threads.count - 1;
 	rp_blob_command(b, RP_COMMAND_GO);
 	while (b->unmap_len && (left = __atomic_load_n(&b->running, __ATOMIC_SEQ_CST)))

@@ -36,11 +36,11 @@ struct rp_blob_thread {
 	struct rp_blob *blob;
 	const struct rp_plan_thread *plan;
 	uint64_t index;
-	int32_t tid;	 /* as created: the plan's, unless RP_PLAN_PID_ANY */
-	uint32_t joined; /* seccomp: seized by the helper */
-	uint64_t frame;	 /* final frame */
-	uint64_t way;	 /* frame that leads to it (plain process), 0: none */
-	char *scratch;	 /* 2 * RP_SIGFRAME_MAX + 64 bytes */
+	int32_t tid;	/* as created: the plan's, unless RP_PLAN_PID_ANY */
+	uint64_t mask;	/* of a thread that is being stopped: its signal mask, in the helper's copy */
+	uint64_t frame; /* final frame */
+	uint64_t way;	/* frame that leads to it (plain process), 0: none */
+	char *scratch;	/* 2 * RP_SIGFRAME_MAX + 64 bytes */
 };
 
 #define RP_PLAN_ROWS(name, type) \
@@ -125,8 +125,8 @@ int32_t rp_blob_new_tid(struct rp_blob *b, int32_t tid);
 /* Finds the mapping that holds an address: NULL none. */
 const struct rp_plan_vma *rp_plan_vma_at(const struct rp_plan *p, uint64_t addr);
 
-/* seccomp: starts a process that lets every thread run past filters until it has left the blob; nothing is started when
- * no thread has a filter. */
-int rp_blob_suspend(struct rp_blob *b);
+/* Starts a process that goes with every thread until it has left the blob: lets it run past seccomp filters, and stops a
+ * process that was stopped. Nothing is started when neither is wanted. */
+int rp_blob_escort(struct rp_blob *b);
 
 #endif

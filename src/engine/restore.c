@@ -203,6 +203,8 @@ static int fill_head(struct rp_restore *r, struct rp_rtask *t)
 		h->flags |= RP_PLAN_RANK;
 	if (r->pid_any)
 		h->flags |= RP_PLAN_PID_ANY;
+	if (t->core->tc->task_state == RP_TASK_STOPPED)
+		h->flags |= RP_PLAN_STOPPED;
 	return 0;
 }
 
@@ -424,9 +426,6 @@ static int run_apart(struct rp_restore *r, pid_t *out_pid, int *out_pidfd)
 	}
 	if (rc)
 		return rc;
-	/* Stopped by job control at the checkpoint: so it is again, some instructions later. */
-	if (r->tasks[0].core->tc->task_state == RP_TASK_STOPPED)
-		kill(pid, SIGSTOP);
 	*out_pid = pid;
 	*out_pidfd = pidfd;
 	return 0;
