@@ -211,7 +211,7 @@ RP_EXPORT int PMPI_Win_set_errhandler(MPI_Win win, MPI_Errhandler errhandler)
 	int rc;
 
 	if (!win || RP_OBJ(win)->flags & RP_NULL_HANDLE || !handler_ok(errhandler, RP_WIN))
-		return rp_comm_raise(NULL, handler_ok(errhandler, RP_WIN) ? MPI_ERR_WIN : MPI_ERR_ARG,
+		return rp_comm_raise(NULL, win && !(RP_OBJ(win)->flags & RP_NULL_HANDLE) ? MPI_ERR_ARG : MPI_ERR_WIN,
 				     "MPI_Win_set_errhandler");
 	hold(&RP_W(win)->errhandler, errhandler);
 	t = rp_mpi_enter();
