@@ -142,12 +142,14 @@ void *rp_heap_alloc(size_t size)
 
 void rp_heap_free(void *p)
 {
-	struct block *b = (struct block *)p - 1;
-	struct free_block *f = (struct free_block *)b;
+	struct free_block *f;
+	struct block *b;
 	unsigned int class;
 
 	if (!p)
 		return;
+	b = (struct block *)p - 1;
+	f = (struct free_block *)b;
 	class = b->class;
 	if (class == LARGE) {
 		rp_sys6(SYS_munmap, (long)b, (long)b->size, 0, 0, 0, 0);
