@@ -219,14 +219,14 @@ static void test_pieces(void **state)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/piece", dir);
 	setenv("REPRISE_LIBEXECDIR", dir, 1);
-	assert_int_equal(rp_piece_find("piece", found, sizeof(found), &err), -ENOENT);
+	assert_int_equal(rp_piece_find("piece", found, sizeof(found), &err), -ENOPKG);
 	assert_non_null(strstr(err.text, path));
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 	assert_int_equal(rp_piece_find("piece", found, sizeof(found), &err), 0);
 	assert_string_equal(found, path);
 	assert_int_equal(rp_piece_find("piece", found, 5, &err), -ENAMETOOLONG);
 	unsetenv("REPRISE_LIBEXECDIR");
-	assert_int_equal(rp_piece_find("no-such-piece", found, sizeof(found), &err), -ENOENT);
+	assert_int_equal(rp_piece_find("no-such-piece", found, sizeof(found), &err), -ENOPKG);
 	unlink(path);
 	rmdir(dir);
 }
