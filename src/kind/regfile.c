@@ -2,7 +2,7 @@
  *
  * Regular files, directories and O_PATH descriptors by name: flags, position, identity of the file. At a restore the
  * file must be there: same type; a file that is only read must have the recorded build id or size; a file that is
- * written must not have become shorter. What a job's file has grown by since is cut off (unless --keep-output). Cannot
+ * written must not have become shorter; a job's must be the one that it was (fileid.h). What a job's file has grown by since is cut off (unless --keep-output). Cannot
  * carry a file whose name leads elsewhere although it has others, and deleted directories.
  */
 #include "kind/regfile.h"
@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "kind/fdcommon.h"
+#include "kind/fileid.h"
 #include "kind/ghost.h"
 #include "util/fd.h"
 #include "util/log.h"
@@ -172,6 +173,14 @@ static int record_identity(struct rp_dump *d, const struct rp_fd *fd, RegFileEnt
 	return 0;
 }
 
+/* A job's file by which its replacement would be known. Files of /proc and /sys have no contents of their own. */
+static bool has_contents(const struct rp_dump *d, const struct rp_fd *fd, const RegFileEntry *m)
+{
+	if (!d->opts->rank || fd->fd < 0 || !S_ISREG(fd->st.st_mode) || fd->flags & O_PATH || m->n_build_id)
+		return false;
+	return is_written(fd->flags) || (fd->st.st_size > 0 && fd->st.st_blocks > 0);
+}
+
 static int regfile_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 {
 	RegFileEntry *m = RP_DUMP_MSG(d, RegFileEntry, reg_file_entry__init);
@@ -195,6 +204,8 @@ static int regfile_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 	rc = record_identity(d, fd, m);
 	if (!rc && deleted)
 		rc = rp_ghost_dump(d, fd->lfd, &fd->st, fd->id);
+	else if (!rc && has_contents(d, fd, m))
+		rc = rp_fileid_dump(d, d->task, fd->lfd, &fd->st, fd->id, RP_FILEID_FD);
 	if (rc)
 		return rc;
 	e->type = FD_TYPES__REG;
@@ -218,8 +229,11 @@ static int check_build_id(struct rp_restore *r, const RegFileEntry *m, int fd)
 /* Is this the file that the image means? readable: fd can be read. */
 static int check_identity(struct rp_restore *r, const RegFileEntry *m, int fd, bool readable)
 {
+	const RpFileExtra *x = rp_fileid_find(r, m->id);
 	struct stat st;
 
+	if (x && x->use != RP_FILEID_FD)
+		x = NULL; /* a mapping's: looked at by the mappings */
 	if (fstat(fd, &st))
 		return rp_error(&r->err, -errno, "%s: %s", m->name, strerror(errno));
 	if (m->has_mode && (m->mode & S_IFMT) != (st.st_mode & S_IFMT))
@@ -232,7 +246,7 @@ static int check_identity(struct rp_restore *r, const RegFileEntry *m, int fd, b
 					"%s has become shorter since the checkpoint (%lld bytes, was %llu): put "
 					"it back",
 					m->name, (long long)st.st_size, (unsigned long long)m->size);
-		return 0;
+		return x && r->opts->job ? rp_fileid_check(r, m, x, fd) : 0;
 	}
 	if (m->n_build_id && readable && r->opts->validation == RP_VALIDATE_BUILDID)
 		return check_build_id(r, m, fd);
@@ -241,7 +255,7 @@ static int check_identity(struct rp_restore *r, const RegFileEntry *m, int fd, b
 				"%s has changed since the checkpoint (%lld bytes, was %llu): put the old file "
 				"back",
 				m->name, (long long)st.st_size, (unsigned long long)m->size);
-	return 0;
+	return x && r->opts->job ? rp_fileid_check(r, m, x, fd) : 0;
 }
 
 /* The name to open now: what /proc shows of the process itself goes by another number before it exists, and for good with

@@ -19,17 +19,16 @@
 
 #include "abi/layout.h"
 #include "host/smaps.h"
+#include "kind/fileid.h"
 #include "kind/taskcommon.h"
 #include "kind/vma.h"
 #include "util/array.h"
 #include "util/fd.h"
-#include "util/hash.h"
 #include "util/log.h"
 #include "util/str.h"
 
 #define TEXT_MAX (1U << 30)
 #define DELETED " (deleted)"
-#define HASH_MAX (16U << 20) /* files up to this size get a hash when they have no build id */
 
 static int refuse(struct rp_dump *d, const struct rp_smap *s, const char *what)
 {
@@ -126,41 +125,12 @@ static bool is_gone(const struct rp_map *m, const struct stat *st)
 	return stat(m->path, &now) < 0 || now.st_dev != st->st_dev || now.st_ino != st->st_ino;
 }
 
-/* Records what a file without a build id can be known by. */
-static int add_identity(struct rp_dump *d, struct rp_task *t, int fd, const struct stat *st, uint32_t id)
+static bool has_build_id(const struct rp_dump *d, uint32_t id)
 {
-	RpFileExtra *x, **more;
-	const FileEntry *e = NULL;
-	void *data;
-
-	for (size_t i = 0; i < t->extra->n_files; i++)
-		if (t->extra->files[i]->id == id)
-			return 0;
-	for (size_t i = 0; i < d->nfiles && !e; i++)
+	for (size_t i = 0; i < d->nfiles; i++)
 		if (d->files[i]->id == id)
-			e = d->files[i];
-	if (!e || !e->reg || e->reg->n_build_id > 0 || !S_ISREG(st->st_mode))
-		return 0;
-	x = RP_TASK_MSG(d, RpFileExtra, rp_file_extra__init);
-	more = rp_dump_alloc(d, (t->extra->n_files + 1) * sizeof(*more));
-	if (!x || !more)
-		return -ENOMEM;
-	x->id = id;
-	x->size = (uint64_t)st->st_size;
-	x->mtime_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000UL + (uint64_t)st->st_mtim.tv_nsec;
-	if (st->st_size > 0 && st->st_size <= (off_t)HASH_MAX) {
-		data = mmap(NULL, (size_t)st->st_size, PROT_READ, MAP_SHARED, fd, 0);
-		if (data != MAP_FAILED) {
-			x->has_hash = true;
-			x->hash = rp_hash(data, (size_t)st->st_size);
-			munmap(data, (size_t)st->st_size);
-		}
-	}
-	if (t->extra->n_files)
-		memcpy(more, t->extra->files, t->extra->n_files * sizeof(*more));
-	more[t->extra->n_files++] = x;
-	t->extra->files = more;
-	return 0;
+			return d->files[i]->reg && d->files[i]->reg->n_build_id > 0;
+	return false;
 }
 
 static int record_file(struct rp_dump *d, struct rp_task *t, struct rp_map *m)
@@ -189,7 +159,10 @@ static int record_file(struct rp_dump *d, struct rp_task *t, struct rp_map *m)
 		return 0;
 	}
 	ret = rp_dump_file(d, t, fd, m->path, flags, &m->file_id);
-	return ret < 0 || m->shared ? ret : add_identity(d, t, fd, &st, m->file_id);
+	/* What travels in the image itself is not looked for by name. */
+	if (ret < 0 || st.st_nlink == 0 || has_build_id(d, m->file_id))
+		return ret;
+	return rp_fileid_dump(d, t, fd, &st, m->file_id, m->shared ? RP_FILEID_SHARED : RP_FILEID_PRIVATE);
 }
 
 /* Shared anonymous objects are told apart by their inode; the image numbers them from 1. */

@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 
 #include "abi/layout.h"
+#include "kind/fileid.h"
 #include "kind/ghost.h"
 #include "kind/taskcommon.h"
 #include "kind/vma.h"
 #include "util/fd.h"
-#include "util/hash.h"
 
 #define TASK_SIZE 0x7ffffffff000UL
 #define PROT_ALL ((uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
@@ -97,30 +97,6 @@ static int check_runs(struct rp_restore *r, struct rp_rtask *t)
 	return 0;
 }
 
-/* Files without a build id: the same size and time, or else the same contents. */
-static int compare_mapped(struct rp_restore *r, const RpFileExtra *x, int fd)
-{
-	struct stat st;
-	bool same = false;
-	void *data;
-
-	if (fstat(fd, &st) < 0)
-		return rp_error(&r->err, -errno, "%s: %s", rp_restore_file_name(r, x->id), strerror(errno));
-	if ((uint64_t)st.st_size == x->size) {
-		same = (uint64_t)st.st_mtim.tv_sec * 1000000000UL + (uint64_t)st.st_mtim.tv_nsec == x->mtime_ns;
-		if (!same && x->has_hash && st.st_size > 0) {
-			data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-			same = data != MAP_FAILED && rp_hash(data, (size_t)st.st_size) == x->hash;
-			if (data != MAP_FAILED)
-				munmap(data, (size_t)st.st_size);
-		}
-	}
-	if (!same)
-		return rp_error(&r->err, -ESTALE, "%s was mapped at the checkpoint and has changed since",
-				rp_restore_file_name(r, x->id));
-	return 0;
-}
-
 /* While nothing has happened yet, by name; a file that the image itself carries has none. */
 static int check_mapped(struct rp_restore *r, const RpFileExtra *x)
 {
@@ -129,13 +105,15 @@ static int check_mapped(struct rp_restore *r, const RpFileExtra *x)
 	uint32_t remap_id;
 	int rc;
 
-	if (!e || e->type != FD_TYPES__REG || !e->reg)
+	if (x->use == RP_FILEID_FD || !e || e->type != FD_TYPES__REG || !e->reg)
 		return 0;
 	rc = rp_ghost_find(r, x->id, &remap_id);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	fd = open(e->reg->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd < 0 ? 0 : compare_mapped(r, x, fd); /* what cannot be read here is looked at where it is opened */
+	return fd < 0 ? 0
+		      : rp_fileid_check(r, e->reg, x,
+					fd); /* what cannot be read here is looked at where it is opened */
 }
 
 static int check_files(struct rp_restore *r, struct rp_rtask *t)
@@ -182,9 +160,14 @@ int rp_vma_prepare(struct rp_restore *r, struct rp_rtask *t)
 			return fd;
 	}
 	for (size_t i = 0; t->extra && i < t->extra->n_files; i++) {
-		int fd = rp_restore_open_file(r, t->extra->files[i]->id, O_RDONLY);
-		int ret = fd < 0 ? fd : compare_mapped(r, t->extra->files[i], fd);
+		const RpFileExtra *x = t->extra->files[i];
+		const FileEntry *e = rp_restore_file(r, x->id);
+		int fd, ret;
 
+		if (x->use == RP_FILEID_FD || !e || !e->reg)
+			continue;
+		fd = rp_restore_open_file(r, x->id, O_RDONLY);
+		ret = fd < 0 ? fd : rp_fileid_check(r, e->reg, x, fd);
 		if (ret < 0)
 			return ret;
 	}

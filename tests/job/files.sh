@@ -65,6 +65,19 @@ for name in log input; do
 	refused "$d/$name"
 	cat "$tmp/whole" >"$d/$name"
 done
+# Another file of the same size, and one that is longer.
+for name in log table input shared; do
+	keep $name
+	tr '0-9\n' '1-90x' <"$tmp/aside" | tr '\0' z >"$d/$name"
+	refused "$d/$name"
+	echo more >>"$d/$name"
+	refused "$d/$name"
+	rm "$d/$name"
+	put $name
+done
+# The old contents under a new inode will do where the job has not written since.
+keep input
+cat "$tmp/aside" >"$d/input"
 printf x | dd of="$d/mapped" bs=1 seek=100 conv=notrunc status=none
 refused "$d/mapped"
 printf m | dd of="$d/mapped" bs=1 seek=100 conv=notrunc status=none
