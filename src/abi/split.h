@@ -41,7 +41,9 @@ struct rp_launch {
 	uint32_t slot;
 	int32_t agent_pid; /* for PR_SET_PTRACER, 0: none */
 	int32_t world_rank, world_size;
-	uint64_t reserved[8];
+	uint64_t
+		library_path; /* string: stands in front of LD_LIBRARY_PATH until the program has started, 0: nothing */
+	uint64_t reserved[7];
 };
 
 static inline const char *rp_launch_str(const struct rp_launch *l, uint64_t off)

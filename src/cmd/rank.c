@@ -8,10 +8,12 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "abi/ctl.h"
 #include "cmd.h"
+#include "host/kernel.h"
 #include "mpi_imports.h"
 #include "rank_join.h"
 #include "rank_launch.h"
@@ -127,6 +129,14 @@ static int run_foreign(const struct options *o, const char *execfn, char **argv,
 	return rp_error(err, -errno, "%s: %s", execfn, strerror(errno));
 }
 
+/* ld.so takes $ORIGIN from the exe link. Where the bootstrap may not set that, ld.so is told the directories instead. */
+static const char *library_path(const struct rank_program *program, const char *boot)
+{
+	if (rp_kernel()->cap_checkpoint_restore || getxattr(boot, "security.capability", NULL, 0) > 0)
+		return NULL;
+	return program->run_path;
+}
+
 static int find_pieces(char boot[PATH_MAX], char lower[PATH_MAX], char stub[PATH_MAX], char self[PATH_MAX],
 		       struct rp_error *err)
 {
@@ -158,6 +168,7 @@ static int launch(const struct options *o, char **argv, struct rp_error *err)
 	if (r)
 		goto out;
 	l.program = &program;
+	l.library_path = library_path(&program, boot);
 	rank_join_none(&l);
 	if (o->entered)
 		l.head.flags |= RP_LAUNCH_ENTERED;

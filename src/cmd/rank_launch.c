@@ -77,15 +77,22 @@ static const char *find_env(char **envp, const char *prefix)
 /* The user's preloads stay in front of the stub. */
 static int add_app_env(const struct rank_launch *in, struct rp_str *s, struct rp_launch *l)
 {
-	static const char *const drop[] = { "LD_PRELOAD=", NULL }, *const none[] = { NULL };
-	const char *users = find_env(in->envp, "LD_PRELOAD=");
+	static const char *const drop[] = { "LD_PRELOAD=", NULL }, *const none[] = { NULL },
+				 *const drop_both[] = { "LD_PRELOAD=", "LD_LIBRARY_PATH=", NULL };
+	const char *users = find_env(in->envp, "LD_PRELOAD="), *path = find_env(in->envp, "LD_LIBRARY_PATH=");
 	char *preload RP_AUTOFREE =
 		rp_strf("LD_PRELOAD=%s%s%s", users ? users : "", users && *users ? ":" : "", in->stub);
-	char *extra[] = { preload, NULL }, *nothing[] = { NULL };
+	char *library_path RP_AUTOFREE = rp_strf("LD_LIBRARY_PATH=%s%s%s", in->library_path ? in->library_path : "",
+						 path && *path ? ":" : "", path ? path : "");
+	char *extra[] = { preload, in->library_path ? library_path : NULL, NULL }, *nothing[] = { NULL };
 	bool stub = in->program->is_dynamic;
-	char **env RP_AUTOFREE = edit_env(in->envp, stub ? drop : none, stub ? extra : nothing, &l->envc);
+	char **env RP_AUTOFREE = edit_env(in->envp,
+					  !stub		     ? none
+					  : in->library_path ? drop_both
+							     : drop,
+					  stub ? extra : nothing, &l->envc);
 
-	if (!env || !preload)
+	if (!env || !preload || !library_path)
 		return -ENOMEM;
 	l->envp = add_array(s, env, l->envc);
 	return 0;
@@ -118,6 +125,7 @@ int rank_launch_build(const struct rank_launch *in, void **out, size_t *size, st
 	l.lower = add(&s, in->lower);
 	l.stub = add(&s, in->stub);
 	l.reprise = add(&s, in->reprise);
+	l.library_path = add(&s, in->library_path);
 	l.snapshot_dir = add(&s, in->snapshot_dir);
 	if (in->program) {
 		const char *base = strrchr(in->program->execfn, '/');

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "util/fd.h"
+#include "util/str.h"
 
 #define MAX_SCRIPTS 5 /* the kernel's limit (exec_binprm) */
 
@@ -125,7 +126,31 @@ static int check_needed(const struct rank_program *p, const char *needed, struct
 	return 0;
 }
 
-static int check_dynamic(const struct rank_program *p, const uint8_t *map, size_t size, const Elf64_Phdr *ph, int n,
+/* What ld.so makes of a run path that names $ORIGIN, the directory of the program (ld.so(8)). */
+static char *expand_origin(const char *program, const char *path)
+{
+	static const char *const names[] = { "$ORIGIN", "${ORIGIN}" };
+	struct rp_str out RP_AUTOSTR = RP_STR_INIT;
+	char file[PATH_MAX];
+
+	if (!strstr(path, "ORIGIN") || !realpath(program, file))
+		return NULL;
+	*strrchr(file, '/') = 0;
+	while (*path) {
+		size_t n = 0;
+
+		for (int i = 0; i < 2 && !n; i++)
+			n = rp_str_has_prefix(path, names[i]) ? strlen(names[i]) : 0;
+		if (n)
+			rp_str_addn(&out, file, strlen(file));
+		else
+			rp_str_addn(&out, path, n = 1);
+		path += n;
+	}
+	return rp_str_take(&out);
+}
+
+static int check_dynamic(struct rank_program *p, const uint8_t *map, size_t size, const Elf64_Phdr *ph, int n,
 			 const Elf64_Phdr *dyn, struct rp_error *err)
 {
 	const Elf64_Dyn *d = (const Elf64_Dyn *)(map + dyn->p_offset);
@@ -141,6 +166,11 @@ static int check_dynamic(const struct rank_program *p, const uint8_t *map, size_
 
 		if (d[i].d_tag == DT_NEEDED && at < size && memchr(map + at, 0, size - at))
 			r = check_needed(p, (const char *)map + at, err);
+		if ((d[i].d_tag == DT_RUNPATH || (d[i].d_tag == DT_RPATH && !p->run_path)) && at < size &&
+		    memchr(map + at, 0, size - at)) {
+			free(p->run_path);
+			p->run_path = expand_origin(p->path, (const char *)map + at);
+		}
 	}
 	return r;
 }
@@ -223,5 +253,7 @@ void rank_program_done(struct rank_program *p)
 	for (size_t i = 0; p->argv && p->argv[i]; i++)
 		free(p->argv[i]);
 	free(p->argv);
+	free(p->run_path);
 	p->argv = NULL;
+	p->run_path = NULL;
 }

@@ -17,6 +17,7 @@ struct rank_program {
 	char execfn[PATH_MAX]; /* what execve would have been given: the script for a script */
 	char **argv;	       /* NULL-terminated, interpreter and its argument included; owned */
 	bool is_dynamic;       /* has an interpreter, so LD_PRELOAD works */
+	char *run_path;	       /* DT_RUNPATH or DT_RPATH with $ORIGIN filled in, NULL: none that names it; owned */
 };
 
 /* argv: the command as given. argv0: NULL, or what the program is to see as argv[0]. On failure returns -errno with text:

@@ -92,7 +92,8 @@ static int exec_again(const char *path, char *const argv[], char *const envp[])
 RP_PUBLIC int execve(const char *path, char *const argv[], char *const envp[])
 {
 	if (rp_is_rank())
-		return exec_again(path, argv, envp);
+		return exec_again(rp_exe_path(path), argv, envp);
+	path = rp_exe_seen(path);
 	if (!rp_outside)
 		rp_needed_warn(path);
 	return exec_raw(path, argv, envp);

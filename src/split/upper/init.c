@@ -69,6 +69,25 @@ static void clean_preload(void)
 	free(rest);
 }
 
+/* And what was for ld.so alone. */
+static void clean_library_path(void)
+{
+	const char *ours = rp_launch_str(rp_launch(), rp_launch()->library_path), *value = getenv("LD_LIBRARY_PATH");
+	size_t n = ours ? strlen(ours) : 0;
+	char *rest;
+
+	if (!n || !value || strncmp(value, ours, n))
+		return;
+	if (value[n] != ':') {
+		unsetenv("LD_LIBRARY_PATH");
+		return;
+	}
+	rest = strdup(value + n + 1);
+	if (rest)
+		setenv("LD_LIBRARY_PATH", rest, 1);
+	free(rest);
+}
+
 static void fork_child(void)
 {
 	struct rp_arena *a = rp_arena();
@@ -101,7 +120,9 @@ __attribute__((constructor(101))) static void init(void)
 	rp_jump_init();
 	rp_threads_init();
 	rp_env_init();
+	rp_exe_init();
 	clean_preload();
+	clean_library_path();
 	pthread_atfork(NULL, NULL, fork_child);
 	if (&rp_stub_ops)
 		__atomic_store_n(&a->saved.stub_ops, (uint64_t)&rp_stub_ops, __ATOMIC_RELEASE);

@@ -72,7 +72,7 @@ RP_PUBLIC int posix_spawn(pid_t *restrict pid, const char *restrict path, const 
 
 	if (!rp_outside)
 		rp_needed_warn(path);
-	return ((spawn_fn *)next(&real, "posix_spawn"))(pid, path, actions, attr, argv, envp);
+	return ((spawn_fn *)next(&real, "posix_spawn"))(pid, rp_exe_seen(path), actions, attr, argv, envp);
 }
 
 RP_PUBLIC int posix_spawnp(pid_t *restrict pid, const char *restrict file, const posix_spawn_file_actions_t *actions,

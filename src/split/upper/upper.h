@@ -27,6 +27,13 @@ RP_HIDDEN int rp_upper_tells(uint32_t what);
 RP_HIDDEN void rp_threads_init(void);
 RP_HIDDEN void rp_signals_init(void);
 RP_HIDDEN void rp_jump_init(void);
+/* Remembers the program; called once, before its main(). */
+RP_HIDDEN void rp_exe_init(void);
+/* The program when path names the process's exe link, else path. */
+RP_HIDDEN const char *rp_exe_path(const char *path);
+/* The same where the kernel's link does not lead to the program, else path. */
+RP_HIDDEN const char *rp_exe_seen(const char *path);
+
 /* The environment as the application found it; called once, before its main(). */
 RP_HIDDEN void rp_env_init(void);
 /* Launcher variables of a new incarnation; ordinary code on the upper FS. */

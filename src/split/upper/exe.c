@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * /proc/self/exe where the kernel's link is the bootstrap: setting it takes a capability (PR_SET_MM_MAP, prctl(2)) that
+ * an ordinary user does not have. The usual ways to read the link or to open what it names see the program. Others, such
+ * as system calls without libc or stat(2), see the bootstrap.
+ */
+#include "split/upper/upper.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arch/x86_64/syscall.h"
+
+static char own[PATH_MAX]; /* upper memory: the same after a restart */
+
+typedef int open_fn(const char *, int, ...);
+typedef int openat_fn(int, const char *, int, ...);
+typedef FILE *fopen_fn(const char *, const char *);
+typedef char *realpath_fn(const char *, char *);
+
+static struct {
+	open_fn *open;
+	openat_fn *openat;
+	fopen_fn *fopen;
+	realpath_fn *realpath;
+} real;
+
+/* Other libraries' constructors may come before ours. */
+static void find_real(void)
+{
+	if (real.realpath)
+		return;
+	real.open = (open_fn *)dlsym(RTLD_NEXT, "open64");
+	real.openat = (openat_fn *)dlsym(RTLD_NEXT, "openat64");
+	real.fopen = (fopen_fn *)dlsym(RTLD_NEXT, "fopen64");
+	real.realpath = (realpath_fn *)dlsym(RTLD_NEXT, "realpath");
+	if (!real.open || !real.openat || !real.fopen || !real.realpath)
+		rp_upper_die("the C library has no open, openat, fopen or realpath");
+}
+
+void rp_exe_init(void)
+{
+	const char *app = rp_launch_str(rp_launch(), rp_launch()->app);
+
+	find_real();
+	if (!app || !real.realpath(app, own))
+		own[0] = 0;
+}
+
+/* "/proc/self/exe" in its three forms. */
+static int names_exe(const char *path)
+{
+	static const char proc[] = "/proc/", self[] = "self/exe", thread[] = "thread-self/exe";
+	long pid = 0;
+
+	if (strncmp(path, proc, sizeof(proc) - 1))
+		return 0;
+	path += sizeof(proc) - 1;
+	if (!strcmp(path, self) || !strcmp(path, thread))
+		return 1;
+	for (; *path >= '0' && *path <= '9' && pid < INT_MAX; path++)
+		pid = pid * 10 + *path - '0';
+	return !strcmp(path, "/exe") && pid == rp_syscall0(SYS_getpid);
+}
+
+/* Perhaps one that was replaced by a newer one since. */
+static int is_bootstrap(void)
+{
+	char link[PATH_MAX + 1], *base;
+	long n = rp_syscall3(SYS_readlink, (long)"/proc/self/exe", (long)link, PATH_MAX);
+
+	link[n > 0 ? n : 0] = 0;
+	base = strrchr(link, '/');
+	return base && (!strcmp(base, "/reprise-boot") || !strcmp(base, "/reprise-boot (deleted)"));
+}
+
+const char *rp_exe_path(const char *path)
+{
+	return path && !rp_outside && own[0] && names_exe(path) ? own : path;
+}
+
+const char *rp_exe_seen(const char *path)
+{
+	const char *p = rp_exe_path(path);
+
+	find_real();
+	return p != path && is_bootstrap() ? p : path;
+}
+
+static ssize_t link_of(const char *path, int dir, char *buf, size_t size)
+{
+	const char *p = rp_exe_seen(path);
+	size_t n = strlen(own);
+	long r;
+
+	if (p != path) {
+		n = n < size ? n : size;
+		memcpy(buf, p, n);
+		return (ssize_t)n;
+	}
+	r = rp_syscall4(SYS_readlinkat, dir, (long)path, (long)buf, (long)size);
+	if (r >= 0)
+		return r;
+	errno = (int)-r;
+	return -1;
+}
+
+RP_PUBLIC ssize_t readlink(const char *restrict path, char *restrict buf, size_t size)
+{
+	return link_of(path, AT_FDCWD, buf, size);
+}
+
+RP_PUBLIC ssize_t readlinkat(int dir, const char *restrict path, char *restrict buf, size_t size)
+{
+	return link_of(path, dir, buf, size);
+}
+
+RP_PUBLIC ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t room);
+ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t room)
+{
+	if (size > room)
+		rp_upper_die("*** buffer overflow detected ***: readlink");
+	return link_of(path, AT_FDCWD, buf, size);
+}
+
+RP_PUBLIC char *realpath(const char *restrict path, char *restrict resolved)
+{
+	path = rp_exe_seen(path);
+	return real.realpath(path, resolved);
+}
+
+RP_PUBLIC char *__realpath_chk(const char *path, char *resolved, size_t room);
+char *__realpath_chk(const char *path, char *resolved, size_t room)
+{
+	if (room < PATH_MAX)
+		rp_upper_die("*** buffer overflow detected ***: realpath");
+	return realpath(path, resolved);
+}
+
+RP_PUBLIC char *canonicalize_file_name(const char *path)
+{
+	return realpath(path, NULL);
+}
+
+static int has_mode(int flags)
+{
+	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+/* The headers give some of these names to others (_FILE_OFFSET_BITS), so the symbols are named here. */
+#define OPEN(function, symbol) \
+	RP_PUBLIC int function(const char *path, int flags, ...) __asm__(symbol); \
+	int function(const char *path, int flags, ...) \
+	{ \
+		mode_t mode = 0; \
+		va_list ap; \
+		va_start(ap, flags); \
+		if (has_mode(flags)) \
+			mode = va_arg(ap, mode_t); \
+		va_end(ap); \
+		path = rp_exe_seen(path); \
+		return real.open(path, flags, mode); \
+	}
+
+#define OPENAT(function, symbol) \
+	RP_PUBLIC int function(int dir, const char *path, int flags, ...) __asm__(symbol); \
+	int function(int dir, const char *path, int flags, ...) \
+	{ \
+		mode_t mode = 0; \
+		va_list ap; \
+		va_start(ap, flags); \
+		if (has_mode(flags)) \
+			mode = va_arg(ap, mode_t); \
+		va_end(ap); \
+		path = rp_exe_seen(path); \
+		return real.openat(dir, path, flags, mode); \
+	}
+
+#define FOPEN(function, symbol) \
+	RP_PUBLIC FILE *function(const char *path, const char *mode) __asm__(symbol); \
+	FILE *function(const char *path, const char *mode) \
+	{ \
+		path = rp_exe_seen(path); \
+		return real.fopen(path, mode); \
+	}
+
+OPEN(open_plain, "open")
+OPEN(open_large, "open64")
+OPENAT(openat_plain, "openat")
+OPENAT(openat_large, "openat64")
+FOPEN(fopen_plain, "fopen")
+FOPEN(fopen_large, "fopen64")

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * usage: exe [STEPS]
+ *
+ * Says what /proc/self/exe is, asked in many ways, STEPS times with 50 ms in between (default 1); the last time it also
+ * starts itself by it: as a child by fork and by posix_spawn, and in its own place.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static unsigned long number_of(int fd)
+{
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return 0;
+	close(fd);
+	return st.st_ino;
+}
+
+static void say(unsigned long self)
+{
+	char text[PATH_MAX] = "", mine[64], *resolved = realpath("/proc/self/exe", NULL);
+	FILE *f = fopen("/proc/self/exe", "r");
+
+	snprintf(mine, sizeof(mine), "/proc/%d/exe", getpid());
+	printf("link %.*s", (int)readlink("/proc/self/exe", text, sizeof(text)), text);
+	printf(" %.*s", (int)readlinkat(AT_FDCWD, mine, text, 5), text);
+	printf(" resolved %s", resolved);
+	printf(" opened %d %d %d\n", number_of(open(mine, O_RDONLY)) == self,
+	       number_of(openat(AT_FDCWD, "/proc/thread-self/exe", O_RDONLY)) == self,
+	       f && number_of(dup(fileno(f))) == self);
+	fflush(stdout);
+	free(resolved);
+	if (f)
+		fclose(f);
+}
+
+static void start(void)
+{
+	char name[] = "again", arg[] = "end", *argv[] = { name, arg, NULL };
+	pid_t pid = fork();
+
+	if (!pid) {
+		execv("/proc/self/exe", argv);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+	if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ))
+		printf("cannot spawn\n");
+	waitpid(pid, NULL, 0);
+	execv("/proc/self/exe", argv);
+	printf("cannot exec\n");
+}
+
+int main(int argc, char **argv)
+{
+	int steps = argc > 1 ? atoi(argv[1]) : 1;
+	struct stat st;
+
+	if (argc > 1 && !strcmp(argv[1], "end")) {
+		printf("started as %s, library path %s\n", argv[0], getenv("LD_LIBRARY_PATH") ?: "none");
+		return 4;
+	}
+	if (stat(argv[0], &st))
+		return 1;
+	for (int i = 0; i < steps; i++) {
+		usleep(steps > 1 ? 50000 : 0);
+		say(st.st_ino);
+	}
+	start();
+	return 1;
+}
