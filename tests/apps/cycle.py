@@ -64,8 +64,9 @@ def kill_job(job):
 
 
 def kept_lines(path, strip):
+    """Lines of a file without timings and without what Reprise itself says."""
     with open(path, errors="replace") as f:
-        return [line for line in f.read().splitlines() if not (strip and strip.search(line))]
+        return [line for line in f.read().splitlines() if not line.startswith("reprise") and not (strip and strip.search(line))]
 
 
 class Cycle:
