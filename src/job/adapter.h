@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "job/manifest.h"
+#include "job/registry.h"
 #include "util/error.h"
 
 enum rp_option_class { RP_OPT_PROGRAM, RP_OPT_MAPPING, RP_OPT_ENVIRONMENT, RP_OPT_IO, RP_OPT_OTHER };
@@ -63,9 +64,11 @@ struct rp_adapter {
 	/* The line of a restart. */
 	int (*restart)(struct rp_command *c, const struct rp_gen *gen, const struct rp_restart_options *opts,
 		       struct rp_error *err);
-	/* After the last rank of this host: removes what the launcher leaves behind when ranks or it were killed. Called in
-	 * the agent, whose environment is that of a rank. May be NULL. */
-	void (*sweep)(int launcher_pid);
+	/* In an agent, whose environment is that of a rank: fills job->space and job->session. May be NULL. */
+	void (*note)(struct rp_job_info *job);
+	/* After the last rank of this host, or for a job that died with its agent: removes what the launcher leaves behind
+	 * when ranks or it were killed. May be NULL. */
+	void (*sweep)(const struct rp_job_info *job);
 };
 
 extern const struct rp_adapter rp_adapter_openmpi, rp_adapter_mpich, rp_adapter_none;

@@ -151,6 +151,7 @@ static int learn_job(struct rp_agent *a, const struct rp_msg *m, pid_t pid, cons
 	const struct rp_adapter *adapter = rp_adapter_above(pid, &launcher_pid);
 	char **env = rp_process_strings(launcher_pid ? launcher_pid : pid, "environ");
 	RpRankEntry *e = rp_rank_entry__unpack(NULL, len, record);
+	uint64_t start = 0;
 	const char *name = getenv("REPRISE_NAME");
 	int rc = -ENOMEM;
 
@@ -166,8 +167,13 @@ static int learn_job(struct rp_agent *a, const struct rp_msg *m, pid_t pid, cons
 	a->info.np = a->world_size;
 	a->info.agent_pid = getpid();
 	a->info.started = (int64_t)time(NULL);
-	if (launcher_pid)
+	if (adapter && adapter->note)
+		adapter->note(&a->info);
+	if (launcher_pid) {
+		(void)rp_process_start(launcher_pid, &start);
 		run_where_launcher_may(launcher_pid);
+	}
+	a->info.launcher_start = (int64_t)start;
 	if (e && a->launch_argv && a->launch_cwd) {
 		a->info.command =
 			a->launch_argv[0] ? join_words(a->launch_argv, SIZE_MAX) : join_words(e->argv, e->n_argv);
@@ -481,13 +487,24 @@ static int64_t now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-/* The job has ended: what its launcher would have left behind goes too. */
+/* The job has ended: what its launcher would have left behind goes too, and what is left of jobs that died with their
+ * agents. */
 static void sweep(const struct rp_agent *a)
 {
 	const struct rp_adapter *adapter = a->joined && !a->ended ? rp_adapter_by_name(a->info.launcher) : NULL;
+	const struct timespec grace = { .tv_nsec = 200000000 };
+	struct rp_job_info *others;
+	size_t n;
 
-	if (adapter && adapter->sweep)
-		adapter->sweep(a->info.launcher_pid);
+	if (adapter && adapter->sweep) {
+		nanosleep(&grace, NULL); /* a launcher that ends now removes it itself */
+		adapter->sweep(&a->info);
+	}
+	if (rp_registry_list(&others, &n, NULL))
+		return;
+	for (size_t i = 0; i < n; i++)
+		rp_job_info_done(&others[i]);
+	free(others);
 }
 
 static bool is_needed(const struct rp_agent *a, int64_t start)

@@ -6,11 +6,9 @@
 #include <errno.h>
 #include <ftw.h>
 #include <glob.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "job/adapter.h"
@@ -268,27 +266,43 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
+static void note(struct rp_job_info *job)
+{
+	const char *space = getenv("PMIX_NAMESPACE"), *session = getenv("OMPI_MCA_orte_jobfam_session_dir");
+
+	job->space = space ? strdup(space) : NULL;
+	job->session = session ? strdup(session) : NULL;
+}
+
+/* Is it the session directory of that launcher, and not what somebody has written into its place? */
+static bool is_session(const struct rp_job_info *job)
+{
+	char *name RP_AUTOFREE = rp_strf("/pid.%d", job->launcher_pid);
+	size_t len = job->session ? strlen(job->session) : 0;
+
+	return name && len > strlen(name) && job->session[0] == '/' && strstr(job->session, "/ompi.") &&
+	       !strstr(job->session, "/..") && rp_streq(job->session + len - strlen(name), name);
+}
+
 /* Shared memory carries the job's number, the session directory the launcher's pid. Neither is in use: all ranks have
  * ended, and the directory goes only when its launcher has, too. */
-static void sweep(int launcher_pid)
+static void sweep(const struct rp_job_info *job)
 {
-	const char *job = getenv("PMIX_NAMESPACE"), *session = getenv("OMPI_MCA_orte_jobfam_session_dir");
-	struct timespec grace = { .tv_nsec = 200000000 };
 	char pattern[128];
+	int64_t number;
 	glob_t found;
 
-	if (job) {
+	if (job->space && !rp_parse_i64(job->space, 10, 1, UINT32_MAX, &number)) {
 		snprintf(pattern, sizeof(pattern), "/dev/shm/vader_segment.*.%u.%llx.*", (unsigned)geteuid(),
-			 strtoull(job, NULL, 10));
+			 (unsigned long long)number);
 		if (!glob(pattern, GLOB_NOSORT, NULL, &found)) {
 			for (size_t i = 0; i < found.gl_pathc; i++)
 				(void)unlink(found.gl_pathv[i]);
 			globfree(&found);
 		}
 	}
-	nanosleep(&grace, NULL); /* a launcher that ends now removes it itself */
-	if (session && launcher_pid && kill(launcher_pid, 0) && errno == ESRCH)
-		(void)nftw(session, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	if (rp_registry_launcher_gone(job) && is_session(job))
+		(void)nftw(job->session, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
 const struct rp_adapter rp_adapter_openmpi = {
@@ -299,5 +313,6 @@ const struct rp_adapter rp_adapter_openmpi = {
 	.classify = classify,
 	.run = run,
 	.restart = restart,
+	.note = note,
 	.sweep = sweep,
 };

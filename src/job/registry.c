@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "job/adapter.h"
 #include "job/process.h"
 #include "util/array.h"
 #include "util/fd.h"
@@ -28,6 +28,8 @@ void rp_job_info_done(struct rp_job_info *info)
 	free(info->store);
 	free(info->launcher);
 	free(info->command);
+	free(info->space);
+	free(info->session);
 	memset(info, 0, sizeof(*info));
 }
 
@@ -219,7 +221,10 @@ int rp_registry_write(int dir_fd, const struct rp_job_info *info)
 	    rp_json_set_i64(o, "agent_pid", info->agent_pid) ||
 	    rp_json_set_i64(o, "launcher_pid", info->launcher_pid) || rp_json_set_i64(o, "np", info->np) ||
 	    rp_json_set_i64(o, "joined", info->joined) || rp_json_set_i64(o, "started", info->started) ||
-	    rp_json_set_i64(o, "generations", info->generations))
+	    rp_json_set_i64(o, "generations", info->generations) ||
+	    rp_json_set_i64(o, "launcher_start", info->launcher_start) ||
+	    (info->space && rp_json_set_str(o, "space", info->space)) ||
+	    (info->session && rp_json_set_str(o, "session", info->session)))
 		return -ENOMEM;
 	rc = rp_json_write(fd, o);
 	if (!rc && renameat(dir_fd, ".job.json.new", dir_fd, "job.json"))
@@ -251,6 +256,9 @@ static int read_job(int base_fd, const char *base, const char *key, struct rp_jo
 	if (rc)
 		return rc;
 	info.dir = rp_strf("%s/%s", base, key);
+	(void)dup_str(o, "space", &info.space);
+	(void)dup_str(o, "session", &info.session);
+	(void)rp_json_i64(o, "launcher_start", 0, INT64_MAX, &info.launcher_start, NULL);
 	if ((rc = dup_str(o, "name", &info.name)) || (rc = dup_str(o, "store", &info.store)) ||
 	    (rc = dup_str(o, "launcher", &info.launcher)) || (rc = dup_str(o, "command", &info.command)) ||
 	    (rc = rp_json_i64(o, "agent_pid", 1, INT32_MAX, &agent, NULL)) ||
@@ -283,6 +291,26 @@ static bool is_alive(int base_fd, const char *key)
 	return fd >= 0;
 }
 
+bool rp_registry_launcher_gone(const struct rp_job_info *info)
+{
+	uint64_t start;
+	int rc = info->launcher_pid ? rp_process_start(info->launcher_pid, &start) : -ESRCH;
+
+	return rc == -ESRCH || (!rc && info->launcher_start && start != (uint64_t)info->launcher_start);
+}
+
+/* Agent and launcher were killed, and the ranks with them. */
+static void bury(int base_fd, const char *key, const struct rp_job_info *info)
+{
+	const struct rp_adapter *adapter = rp_adapter_by_name(info->launcher);
+	int dir_fd RP_AUTOCLOSE = open_owned(base_fd, key);
+
+	if (adapter && adapter->sweep)
+		adapter->sweep(info);
+	if (dir_fd >= 0)
+		rp_registry_remove(dir_fd, info->dir);
+}
+
 struct job_list {
 	struct rp_job_info *items;
 	size_t count, room;
@@ -300,11 +328,8 @@ static int list_base(const char *base, struct job_list *list)
 		if (e->d_name[0] == '.' || read_job(base_fd, base, e->d_name, &info))
 			continue;
 		info.alive = is_alive(base_fd, e->d_name);
-		if (!info.alive && (info.launcher_pid == 0 || kill(info.launcher_pid, 0))) {
-			int dir_fd RP_AUTOCLOSE = open_owned(base_fd, e->d_name);
-
-			if (dir_fd >= 0)
-				rp_registry_remove(dir_fd, info.dir);
+		if (!info.alive && rp_registry_launcher_gone(&info)) {
+			bury(base_fd, e->d_name, &info);
 			rp_job_info_done(&info);
 			continue;
 		}

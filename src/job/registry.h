@@ -22,7 +22,9 @@ struct rp_job_info {
 	char *dir;
 	char *name, *store, *launcher; /* store: DIR/NAME */
 	char *command;		       /* the launcher's line, for people */
+	char *space, *session; /* the launcher's number of the job and directory (adapter.h, note); NULL: none */
 	int agent_pid, launcher_pid;
+	int64_t launcher_start; /* clock ticks since boot: with the pid it names a process */
 	int np, joined;
 	int64_t started;      /* seconds since 1970 */
 	unsigned generations; /* committed by this agent */
@@ -49,10 +51,13 @@ int rp_registry_secret(int dir_fd, bool make, unsigned char secret[RP_SECRET_LEN
 int rp_registry_connect(int dir_fd);
 int rp_registry_listen(int dir_fd);
 
+/* Has the job's launcher ended? A job without one: true. */
+bool rp_registry_launcher_gone(const struct rp_job_info *info);
+
 /* Removes the directory (lock held). */
 void rp_registry_remove(int dir_fd, const char *path);
 
-/* Every job of this user, in both places of BASE. *out: new array of *n; free each with rp_job_info_done(). */
+/* Every job of this user, in both places of BASE. What is left of jobs that died with their agents is removed. *out: new array of *n; free each with rp_job_info_done(). */
 int rp_registry_list(struct rp_job_info **out, size_t *n, struct rp_error *err);
 
 /* The live job whose ranks run and whose snapshots go to `store` (DIR/NAME, absolute). false: none. */
