@@ -568,6 +568,8 @@ int rp_agent_main(const char *path, int dir_fd, int listen_fd, int ready_fd)
 	}
 	if (a->ctl)
 		__atomic_store_n(&a->ctl->agent_gone, 1, __ATOMIC_RELEASE);
+	/* Whoever restarts the job just now must not find two of it. */
+	rp_registry_hide(dir_fd);
 	sweep(a);
 	rp_registry_remove(dir_fd, path);
 	if (lock >= 0)

@@ -198,6 +198,11 @@ int rp_registry_listen(int dir_fd)
 	return rp_fd_take(&fd);
 }
 
+void rp_registry_hide(int dir_fd)
+{
+	(void)unlinkat(dir_fd, "job.json", 0);
+}
+
 void rp_registry_remove(int dir_fd, const char *path)
 {
 	static const char *const names[] = { "sock", "secret", "job.json", ".job.json.new", "log", "lock" };
@@ -402,18 +407,24 @@ static bool is_meant(const struct rp_job_info *info, const char *job)
 		(pid == info->launcher_pid || pid == info->agent_pid));
 }
 
+/* A job that lost its agent, or whose ranks have not started or have all ended, is meant only when no livelier one can be. */
+static int liveliness(const struct rp_job_info *info)
+{
+	return info->alive ? 1 + (info->joined > 0) : 0;
+}
+
 int rp_registry_find(const char *job, struct rp_job_info *out, struct rp_error *err)
 {
 	struct rp_job_info *jobs = NULL, found = { 0 };
 	struct rp_str names RP_AUTOSTR = RP_STR_INIT;
-	size_t n = 0, hits = 0, live = 0;
-	int rc = rp_registry_list(&jobs, &n, err);
+	size_t n = 0, hits = 0;
+	int rc = rp_registry_list(&jobs, &n, err), most = 0;
 
 	for (size_t i = 0; !rc && i < n; i++)
-		live += jobs[i].alive && is_meant(&jobs[i], job);
-	/* A job that lost its agent is meant only when no other can be. */
+		if (is_meant(&jobs[i], job) && liveliness(&jobs[i]) > most)
+			most = liveliness(&jobs[i]);
 	for (size_t i = 0; !rc && i < n; i++) {
-		bool hit = (jobs[i].alive || !live) && is_meant(&jobs[i], job);
+		bool hit = liveliness(&jobs[i]) == most && is_meant(&jobs[i], job);
 
 		if (hit)
 			rp_str_addf(&names, "%s%s (%d)", hits ? ", " : "", jobs[i].name,

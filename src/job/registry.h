@@ -54,6 +54,9 @@ int rp_registry_listen(int dir_fd);
 /* Has the job's launcher ended? A job without one: true. */
 bool rp_registry_launcher_gone(const struct rp_job_info *info);
 
+/* The job is listed no more; its directory, and with it the lock, stay. */
+void rp_registry_hide(int dir_fd);
+
 /* Removes the directory (lock held). */
 void rp_registry_remove(int dir_fd, const char *path);
 
@@ -63,7 +66,8 @@ int rp_registry_list(struct rp_job_info **out, size_t *n, struct rp_error *err);
 /* The live job whose ranks run and whose snapshots go to `store` (DIR/NAME, absolute). false: none. */
 bool rp_registry_writer(const char *store, struct rp_job_info *out);
 
-/* The job that the user means: its name, its launcher's pid, or NULL when only one runs.
+/* The job that the user means: its name, its launcher's pid, or NULL when only one runs. One whose ranks run comes before
+ * those that begin, end or lost their agent.
  * -ESRCH, -ENOTUNIQ with text, which lists them. */
 int rp_registry_find(const char *job, struct rp_job_info *out, struct rp_error *err);
 

@@ -2,6 +2,7 @@
  *
  * Unit test of registry.c: what somebody else has put where jobs are listed is neither believed nor touched.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -118,12 +119,54 @@ static void test_open_to_others(void **state)
 	assert_true(is_there(job, "lock"));
 }
 
+/* A job "same" whose agent answers, with so many ranks. Returns the socket. */
+static int start_job(const char *key, int joined)
+{
+	char dir[96], text[256];
+	int dir_fd, fd;
+
+	snprintf(dir, sizeof(dir), "%s/%s", base, key);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	snprintf(text, sizeof(text),
+		 "{\"name\":\"same\",\"store\":\"/%s\",\"launcher\":\"none\",\"command\":\"c\",\"agent_pid\":1,"
+		 "\"launcher_pid\":1,\"np\":2,\"joined\":%d,\"started\":0,\"generations\":0}",
+		 key, joined);
+	put(dir, "job.json", text);
+	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir_fd >= 0);
+	fd = rp_registry_listen(dir_fd);
+	assert_true(fd >= 0);
+	close(dir_fd);
+	return fd;
+}
+
+/* A job that was killed a moment ago does not stand in the way of its own restart. */
+static void test_ended_job_is_not_meant(void **state)
+{
+	int old = start_job("old", 0), now = start_job("now", 2), third;
+	struct rp_job_info info;
+	struct rp_error err = { "" };
+
+	(void)state;
+	assert_int_equal(count_jobs(), 2);
+	assert_int_equal(rp_registry_find("same", &info, &err), 0);
+	assert_string_equal(info.store, "/now");
+	rp_job_info_done(&info);
+	third = start_job("third", 1);
+	assert_int_equal(rp_registry_find("same", &info, &err), -ENOTUNIQ);
+	assert_null(strstr(err.text, "3 jobs"));
+	close(third);
+	close(now);
+	close(old);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_own_leftovers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_link_to_elsewhere, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_open_to_others, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_ended_job_is_not_meant, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
