@@ -108,7 +108,7 @@ static int check_host(bool json)
 			printf("%-20s there\n", f->name);
 	}
 	if (json)
-		(void)rp_json_write(STDOUT_FILENO, o);
+		(void)cmd_print_json(o);
 	else
 		puts(rc ? "Reprise cannot work here" : "Looks good.");
 	return rc;
@@ -132,7 +132,7 @@ static void print_program_json(const struct mpi_imports *m, const char *path)
 		if (m->is_used[i] && !rp_mpi_functions[i].carried)
 			json_object_array_add(later, json_object_new_string(rp_mpi_functions[i].name));
 	json_object_object_add(o, "not_carried", later);
-	(void)rp_json_write(STDOUT_FILENO, o);
+	(void)cmd_print_json(o);
 }
 
 static int check_program(const struct options *o)

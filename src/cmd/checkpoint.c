@@ -84,7 +84,7 @@ static int print_json(const struct rp_checkpoint_result *res)
 	rp_json_set_i64(o, "agree_us", (int64_t)res->agree_us);
 	rp_json_set_i64(o, "stop_us", (int64_t)res->stop_us);
 	rp_json_set_i64(o, "total_us", (int64_t)res->total_us);
-	return rp_json_write(STDOUT_FILENO, o) ? CMD_FAILED : CMD_DONE;
+	return cmd_print_json(o);
 }
 
 static int checkpoint(const struct options *o, struct rp_error *err)

@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config.h"
+#include "util/json.h"
 #include "util/str.h"
 
 /* The program's own name in messages and how much it says: both belong to the log sink. */
@@ -72,6 +74,13 @@ int cmd_wrap_exit(int rc)
 	default:
 		return CMD_WRAP_FAILED;
 	}
+}
+
+int cmd_print_json(struct json_object *o)
+{
+	int rc = rp_json_print(STDOUT_FILENO, o);
+
+	return rc ? cmd_fail(CMD_FAILED, "standard output: %s", strerror(-rc)) : CMD_DONE;
 }
 
 void cmd_print_line(const char *text)

@@ -48,6 +48,10 @@ int cmd_fail_error(int exit_code, const struct rp_error *err);
 /* Exit code of a wrapper that could not run its program, from -errno. */
 int cmd_wrap_exit(int rc);
 
+/* Prints facts as JSON. Returns CMD_DONE, or CMD_FAILED with a line. */
+struct json_object;
+int cmd_print_json(struct json_object *o);
+
 /* Prints words that may hold anything on one line: what is unprintable as '?'. */
 void cmd_print_line(const char *text);
 

@@ -132,7 +132,7 @@ static void print_stats(const struct options *o, const struct rp_dump_stats *s)
 		rp_json_set_i64(j, "image_bytes", (int64_t)s->image_bytes);
 		json_object_object_add(j, "cow", json_object_new_boolean(s->cow));
 		fflush(stdout);
-		rp_json_write(STDOUT_FILENO, j);
+		cmd_print_json(j);
 		return;
 	}
 	rp_info("pid %d: stopped for %.1f ms, %lu pages, %.1f ms in all", o->pid, (double)s->frozen_ns / 1e6,

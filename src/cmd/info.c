@@ -65,7 +65,7 @@ int cmd_info(int argc, char **argv)
 		o = rp_gen_to_json(gen);
 		if (o && ref)
 			rp_json_set_str(o, "snapshot", ref);
-		rc = !o || rp_json_write(STDOUT_FILENO, o) ? CMD_FAILED : CMD_DONE;
+		rc = o ? cmd_print_json(o) : cmd_fail(CMD_FAILED, "out of memory");
 	}
 	rp_store_free(store);
 	return rc;

@@ -129,5 +129,5 @@ int cmd_list(int argc, char **argv)
 	}
 	if (n >= 0)
 		free(names);
-	return o.json && rp_json_write(STDOUT_FILENO, all) ? CMD_FAILED : CMD_DONE;
+	return o.json ? cmd_print_json(all) : CMD_DONE;
 }

@@ -2,6 +2,7 @@
  *
  * The program: a table of verbs and nothing else.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,7 @@ static void usage(FILE *out)
 int main(int argc, char **argv)
 {
 	size_t i;
+	int rc;
 
 	cmd_log_level(0);
 	while (argc > 1 && (!strcmp(argv[1], "-v") || !strcmp(argv[1], "--verbose") || !strcmp(argv[1], "-q") ||
@@ -62,7 +64,11 @@ int main(int argc, char **argv)
 			continue;
 		cmd_set_verb(verbs[i].name);
 		argp_err_exit_status = verbs[i].usage_exit;
-		return verbs[i].run(argc - 1, argv + 1);
+		rc = verbs[i].run(argc - 1, argv + 1);
+		/* What was asked for has not been told: a full disk behind >. */
+		if (rc == CMD_DONE && fflush(stdout))
+			rc = cmd_fail(CMD_FAILED, "standard output: %s", strerror(errno));
+		return rc;
 	}
 	fprintf(stderr, "reprise: there is no verb '%s'; `reprise --help` lists them\n", argv[1]);
 	return CMD_USAGE;

@@ -43,7 +43,7 @@ static int print_json(const struct rp_job_info *jobs, size_t n)
 		rp_json_set_str(o, "command", jobs[i].command);
 		json_object_array_add(list, o);
 	}
-	return rp_json_write(STDOUT_FILENO, list) ? CMD_FAILED : CMD_DONE;
+	return cmd_print_json(list);
 }
 
 static int print_text(const struct rp_job_info *jobs, size_t n)

@@ -231,7 +231,7 @@ static int print_info(const struct rp_gen *gen, const struct rp_adapter *adapter
 		else
 			printf("environment  %s\n", gen->launch_env[i]);
 	}
-	return json && rp_json_write(STDOUT_FILENO, list) ? CMD_FAILED : CMD_DONE;
+	return json ? cmd_print_json(list) : CMD_DONE;
 }
 
 static void print_quoted(const char *word)
@@ -259,7 +259,7 @@ static int show_command_json(const struct rp_command *c, const char *cwd)
 		json_object_array_add(argv, json_object_new_string(c->argv.items[i]));
 	json_object_object_add(o, "environment", env);
 	json_object_object_add(o, "command", argv);
-	return rp_json_write(STDOUT_FILENO, o) ? CMD_FAILED : CMD_DONE;
+	return cmd_print_json(o);
 }
 
 static int show_command(const struct rp_command *c, const char *cwd, bool json)

@@ -286,7 +286,7 @@ int cmd_show(int argc, char **argv)
 		result = show_one(im, basename(name), &o, list);
 	}
 	rp_image_close(im);
-	if (o.json && rp_json_write(STDOUT_FILENO, list) < 0)
+	if (o.json && cmd_print_json(list))
 		return cmd_fail(CMD_FAILED, "writing the output failed");
 	return result;
 }

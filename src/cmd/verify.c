@@ -20,7 +20,7 @@ static void print_json(const struct rp_store *s, const struct rp_gen *g, const s
 	json_object_object_add(o, "sound", json_object_new_boolean(!err->text[0]));
 	if (err->text[0])
 		rp_json_set_str(o, "error", err->text);
-	(void)rp_json_write(STDOUT_FILENO, o);
+	(void)cmd_print_json(o);
 }
 
 int cmd_verify(int argc, char **argv)

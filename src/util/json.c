@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "util/fd.h"
+#include "util/str.h"
 
 #define NESTING_MAX 32
 
@@ -103,13 +104,49 @@ int rp_json_set_i64(struct json_object *o, const char *name, int64_t value)
 	return set(o, name, json_object_new_int64(value));
 }
 
+static const char *to_text(struct json_object *o)
+{
+	return json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+}
+
 int rp_json_write(int fd, struct json_object *o)
 {
-	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = to_text(o);
 	int r;
 
 	if (!text)
 		return -ENOMEM;
 	r = rp_write_all(fd, text, strlen(text));
 	return r < 0 ? r : rp_write_all(fd, "\n", 1);
+}
+
+/* Bytes of the character at s, 0: not UTF-8 (RFC 3629: no surrogates, nothing longer than needed). */
+static size_t utf8_len(const unsigned char *s)
+{
+	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = *s < 0x80 ? 1 : *s >> 5 == 6 ? 2 : *s >> 4 == 14 ? 3 : *s >> 3 == 30 ? 4 : 0;
+	uint32_t c = len == 1 ? *s : len ? *s & (0x7fU >> len) : 0;
+
+	for (size_t i = 1; i < len; i++) {
+		if (s[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	return len && c >= lowest[len] && c <= 0x10ffff && c >> 11 != 0x1b ? len : 0;
+}
+
+int rp_json_print(int fd, struct json_object *o)
+{
+	struct rp_str out RP_AUTOSTR = RP_STR_INIT;
+	const char *text = to_text(o);
+
+	for (size_t len; text && *text; text += len ? len : 1) {
+		len = utf8_len((const unsigned char *)text);
+		if (len)
+			rp_str_addn(&out, text, len);
+		else
+			rp_str_add(&out, "\xef\xbf\xbd");
+	}
+	rp_str_add(&out, "\n");
+	return !text || out.oom ? -ENOMEM : rp_write_all(fd, out.text, out.len);
 }

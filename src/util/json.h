@@ -33,4 +33,7 @@ int rp_json_set_i64(struct json_object *o, const char *name, int64_t value);
 /* Prints with two blanks of indentation and a final newline to the descriptor. */
 int rp_json_write(int fd, struct json_object *o);
 
+/* The same for other readers than ourselves: bytes that are not UTF-8, which names and arguments may hold, become U+FFFD. */
+int rp_json_print(int fd, struct json_object *o);
+
 #endif

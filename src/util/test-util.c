@@ -160,6 +160,25 @@ static void test_hash(void **state)
 	assert_true(rp_hash_end(rp_hash_add(rp_hash_add(RP_HASH_INIT, "ab", 2), "c", 1)) == rp_hash("abc", 3));
 }
 
+#define U "\xef\xbf\xbd"
+
+static void test_json_utf8(void **state)
+{
+	static const char bad[] = "a\xc3\xa9\xe9\xed\xa0\x80\xc0\x80\xf4\x90\x80\x80\xf0\x9f\x98\x80\xe2\x82";
+	static const char good[] = "\"a\xc3\xa9" U U U U U U U U U U "\xf0\x9f\x98\x80" U U "\"\n";
+	struct json_object *o = json_object_new_string(bad);
+	char text[200] = "";
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(rp_json_print(ends[1], o), 0);
+	assert_int_equal(read(ends[0], text, sizeof(text)), sizeof(good) - 1);
+	assert_string_equal(text, good);
+	close(ends[0]);
+	close(ends[1]);
+	json_object_put(o);
+}
+
 static void test_json(void **state)
 {
 	static const char text[] = "{\"a\": 5, \"s\": \"x\", \"l\": [1, 2]} \n";
@@ -234,10 +253,10 @@ static void test_pieces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_error),  cmocka_unit_test(test_str),  cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_array),  cmocka_unit_test(test_fd),   cmocka_unit_test(test_mkdir),
-		cmocka_unit_test(test_hash),   cmocka_unit_test(test_json), cmocka_unit_test(test_log),
-		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_error), cmocka_unit_test(test_str),    cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_array), cmocka_unit_test(test_fd),     cmocka_unit_test(test_mkdir),
+		cmocka_unit_test(test_hash),  cmocka_unit_test(test_json),   cmocka_unit_test(test_json_utf8),
+		cmocka_unit_test(test_log),   cmocka_unit_test(test_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
