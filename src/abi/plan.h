@@ -96,7 +96,9 @@ struct rp_plan_thread {
 	uint32_t seccomp_first, seccomp_count; /* filters oldest first */
 	uint32_t seccomp_strict;
 	uint32_t no_new_privs;
-	uint32_t timerslack_ns, pad;
+	uint32_t timerslack_ns;
+	uint32_t ioprio;				      /* ioprio_set(2), 0: the default */
+	uint64_t sched_runtime, sched_deadline, sched_period; /* SCHED_DEADLINE */
 };
 
 struct rp_plan_sigaction {
@@ -206,7 +208,11 @@ struct rp_plan {
 	struct rp_plan_table limits;
 	int64_t dump_mono_ns; /* CLOCK_MONOTONIC of the application when it was stopped */
 	uint64_t gadgets[4];  /* found at dump time: [0] syscall;ret in the image's text, 0 unknown */
-	uint64_t reserved[16];
+	uint64_t reserved[14];
+	uint32_t personality;  /* personality(2) */
+	uint32_t mdwe;	       /* PR_SET_MDWE, last of all that changes memory */
+	uint32_t memory_merge; /* PR_SET_MEMORY_MERGE */
+	uint32_t pad;
 };
 
 #endif

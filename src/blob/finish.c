@@ -8,6 +8,12 @@
 #include "arch/x86_64/syscall.h"
 #include "blob/internal.h"
 
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#endif
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67
+#endif
 #define NS 1000000000L
 #define CLOCK_REALTIME 0
 #define TIMER_ABSOLUTE 1 /* TFD_TIMER_ABSTIME */
@@ -97,6 +103,9 @@ static void set_process(struct rp_blob *b)
 		rp_syscall5(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (p->mm.thp_disabled)
 		rp_syscall5(__NR_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
+	if (p->memory_merge)
+		rp_syscall5(__NR_prctl, PR_SET_MEMORY_MERGE, 1, 0, 0, 0);
+	rp_syscall1(__NR_personality, p->personality);
 	rp_syscall5(__NR_prctl, PR_SET_DUMPABLE, p->mm.dumpable == 1, 0, 0, 0);
 }
 
@@ -133,6 +142,8 @@ static int prepare(struct rp_blob *b)
 		set_process(b);
 	if (!rc)
 		rc = rp_blob_frames(b);
+	if (!rc && b->plan->mdwe) /* no memory becomes executable after it */
+		rp_syscall5(__NR_prctl, PR_SET_MDWE, b->plan->mdwe, 0, 0, 0);
 	if (!rc)
 		rc = rp_blob_timers_start(b);
 	return rc;

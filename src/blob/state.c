@@ -28,6 +28,10 @@ static long prctl(int op, uint64_t a)
 	return rp_syscall5(__NR_prctl, op, (long)a, 0, 0, 0);
 }
 
+#define PRIO_PROCESS 0
+#define IOPRIO_WHO_PROCESS 1
+#define SCHED_FLAGS 7 /* reset on fork, reclaim, overrun; without utilisation clamps */
+
 /* A class or nice value that the restorer may not give stays as it is: the host side has said so. */
 static int set_sched(struct rp_blob_thread *t)
 {
@@ -35,9 +39,12 @@ static int set_sched(struct rp_blob_thread *t)
 	struct sched_attr a = {
 		.size = 48, /* without utilisation clamps */
 		.sched_policy = p->sched_policy,
-		.sched_flags = p->sched_flags & 1, /* SCHED_FLAG_RESET_ON_FORK */
+		.sched_flags = p->sched_flags & SCHED_FLAGS,
 		.sched_nice = p->nice,
 		.sched_priority = p->sched_prio,
+		.sched_runtime = p->sched_runtime,
+		.sched_deadline = p->sched_deadline,
+		.sched_period = p->sched_period,
 	};
 	long ret;
 
@@ -46,6 +53,9 @@ static int set_sched(struct rp_blob_thread *t)
 		if (ret < 0 && ret != -EINVAL) /* EINVAL: none of its CPUs is there for this process */
 			return fail(t, RP_STAGE_THREAD_STATE, ret, "affinity of thread");
 	}
+	rp_syscall3(__NR_setpriority, PRIO_PROCESS, 0, p->nice); /* real-time classes keep one for later */
+	if (p->ioprio)
+		rp_syscall3(__NR_ioprio_set, IOPRIO_WHO_PROCESS, 0, p->ioprio);
 	ret = rp_syscall3(__NR_sched_setattr, 0, (long)&a, 0);
 	if (ret && ret != -EPERM)
 		return fail(t, RP_STAGE_THREAD_STATE, ret, "scheduling class of thread");

@@ -52,7 +52,8 @@ struct rp_dthread {
 	int tid;
 	struct rp_tracee_thread *tracee;
 	RpThreadExtra *extra;
-	CoreEntry *core; /* memory of rp_dump_alloc() */
+	uint32_t secbits; /* read with what else only the thread can say */
+	CoreEntry *core;  /* memory of rp_dump_alloc() */
 };
 
 enum rp_map_what {

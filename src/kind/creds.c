@@ -5,8 +5,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "host/proc.h"
@@ -52,7 +50,6 @@ static int dump_thread(struct rp_dump *d, struct rp_task *t, struct rp_dthread *
 {
 	CredsEntry *e = RP_TASK_MSG(d, CredsEntry, creds_entry__init);
 	struct rp_proc_status st;
-	int64_t secbits = 0;
 	int ret;
 
 	if (!e)
@@ -62,17 +59,7 @@ static int dump_thread(struct rp_dump *d, struct rp_task *t, struct rp_dthread *
 		return ret;
 	ret = fill(d, e, &st);
 	rp_proc_status_done(&st);
-	/* Threads with securebits of their own are as rare as programs that set them at all; one that runs as the leader does
-	 * is taken to have the leader's. */
-	if (ret == 0 && th == &t->threads[0])
-		ret = rp_remote_call(d, t, th,
-				     &(struct rp_remote){ .what = "PR_GET_SECUREBITS",
-							  .nr = SYS_prctl,
-							  .args = { PR_GET_SECUREBITS } },
-				     &secbits);
-	else if (t->core->thread_core->creds)
-		secbits = t->core->thread_core->creds->secbits;
-	e->secbits = (uint32_t)secbits;
+	e->secbits = th->secbits;
 	th->core->thread_core->creds = e;
 	return ret;
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The address space's own fields: code, data, heap, stack, arguments, environment, auxiliary vector, exe link, dumpable,
- * transparent huge pages. /proc/PID/stat, /proc/PID/auxv, brk(2), prctl(2) PR_SET_MM_MAP.
+ * transparent huge pages, memory-deny-write-execute, merging of equal pages, personality. /proc/PID/stat, /proc/PID/auxv,
+ * brk(2), prctl(2) PR_SET_MM_MAP.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -17,6 +19,13 @@
 
 #ifndef PR_GET_THP_DISABLE
 #define PR_GET_THP_DISABLE 42
+#endif
+
+#ifndef PR_GET_MDWE
+#define PR_GET_MDWE 66
+#endif
+#ifndef PR_GET_MEMORY_MERGE
+#define PR_GET_MEMORY_MERGE 68
 #endif
 
 #define AUXV_MAX 4096
@@ -69,6 +78,27 @@ static int dump_auxv(struct rp_dump *d, struct rp_task *t)
 	return t->mm->mm_saved_auxv ? 0 : -ENOMEM;
 }
 
+/* personality(2), and what newer kernels know and older ones refuse. */
+static int dump_protection(struct rp_dump *d, struct rp_task *t)
+{
+	RP_AUTOFREE char *text = NULL;
+	int64_t mdwe = 0, merge = 0;
+	int ret = rp_read_file_at(t->proc_fd, "personality", 64, &text, NULL);
+
+	if (ret < 0)
+		return rp_error(&d->err, ret, "cannot read its personality: %s", strerror(-ret));
+	t->core->tc->personality = (uint32_t)strtoul(text, NULL, 16);
+	ret = rp_tracee_call(t->tracee, t->threads[0].tracee, SYS_prctl, (const uint64_t[6]){ PR_GET_MDWE }, &mdwe,
+			     &d->err);
+	if (ret == 0)
+		ret = rp_tracee_call(t->tracee, t->threads[0].tracee, SYS_prctl,
+				     (const uint64_t[6]){ PR_GET_MEMORY_MERGE }, &merge, &d->err);
+	t->extra->has_mdwe = mdwe > 0;
+	t->extra->mdwe = (uint32_t)mdwe;
+	t->extra->has_memory_merge = t->extra->memory_merge = merge > 0;
+	return ret;
+}
+
 static int mm_freeze(struct rp_dump *d, struct rp_task *t)
 {
 	const struct rp_dthread *th = &t->threads[0];
@@ -106,7 +136,7 @@ static int mm_freeze(struct rp_dump *d, struct rp_task *t)
 	t->mm->thp_disabled = thp != 0;
 	t->core->tc->has_child_subreaper = true;
 	t->core->tc->child_subreaper = subreaper != 0;
-	return 0;
+	return dump_protection(d, t);
 }
 
 static int mm_check(struct rp_restore *r, struct rp_rtask *t)
@@ -136,7 +166,8 @@ static int mm_prepare(struct rp_restore *r, struct rp_rtask *t)
 static int mm_plan(struct rp_restore *r, struct rp_rtask *t)
 {
 	const MmEntry *m = t->mm;
-	struct rp_plan_mm *p = &rp_planner_head(t->plan)->mm;
+	struct rp_plan *head = rp_planner_head(t->plan);
+	struct rp_plan_mm *p = &head->mm;
 	int64_t off;
 	int fd = rp_restore_open_file(r, m->exe_file_id, O_RDONLY);
 
@@ -145,6 +176,9 @@ static int mm_plan(struct rp_restore *r, struct rp_rtask *t)
 	off = rp_planner_bytes(t->plan, m->mm_saved_auxv, m->n_mm_saved_auxv * sizeof(uint64_t), 8);
 	if (off < 0)
 		return rp_error(&r->err, (int)off, "out of memory");
+	head->personality = t->core->tc->personality;
+	head->mdwe = t->extra && t->extra->has_mdwe ? t->extra->mdwe : 0;
+	head->memory_merge = t->extra && t->extra->has_memory_merge && t->extra->memory_merge;
 	*p = (struct rp_plan_mm){
 		.start_code = m->mm_start_code,
 		.end_code = m->mm_end_code,

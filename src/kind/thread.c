@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,12 +18,17 @@
 #include <unistd.h>
 
 #include "abi/layout.h"
+#include "host/proc.h"
 #include "kind/taskcommon.h"
 #include "kind/xsave.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/log.h"
 #include "util/str.h"
 
+#ifndef SCHED_DEADLINE
+#define SCHED_DEADLINE 6
+#endif
 #ifndef PR_GET_TID_ADDRESS
 #define PR_GET_TID_ADDRESS 40
 #endif
@@ -86,6 +92,7 @@ static int dump_injected(struct rp_dump *d, struct rp_task *t, struct rp_dthread
 	ThreadCoreEntry *tc = th->core->thread_core;
 	stack_t ss = { 0 };
 	uint64_t tid_addr = 0;
+	int64_t secbits = 0;
 	int32_t pdeath = 0;
 	int ret;
 
@@ -116,8 +123,15 @@ static int dump_injected(struct rp_dump *d, struct rp_task *t, struct rp_dthread
 							  .out = &pdeath,
 							  .out_len = sizeof(pdeath) },
 				     NULL);
+	if (ret == 0)
+		ret = rp_remote_call(d, t, th,
+				     &(struct rp_remote){ .what = "PR_GET_SECUREBITS",
+							  .nr = SYS_prctl,
+							  .args = { PR_GET_SECUREBITS } },
+				     &secbits);
 	if (ret < 0)
 		return ret;
+	th->secbits = (uint32_t)secbits;
 	sas->ss_sp = (uint64_t)(uintptr_t)ss.ss_sp;
 	sas->ss_size = ss.ss_size;
 	sas->ss_flags = (uint32_t)ss.ss_flags & ~(uint32_t)SS_ONSTACK;
@@ -126,6 +140,11 @@ static int dump_injected(struct rp_dump *d, struct rp_task *t, struct rp_dthread
 	tc->has_pdeath_sig = pdeath != 0;
 	tc->pdeath_sig = (uint32_t)pdeath;
 	return 0;
+}
+
+static bool is_real_time(uint32_t policy)
+{
+	return policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE;
 }
 
 static int dump_sched(struct rp_dump *d, struct rp_dthread *th)
@@ -145,7 +164,7 @@ static int dump_sched(struct rp_dump *d, struct rp_dthread *th)
 	tc->sched_prio = a.priority;
 	x->has_sched_flags = a.flags != 0;
 	x->sched_flags = a.flags;
-	if (a.runtime && a.policy == 6 /* SCHED_DEADLINE */) {
+	if (a.policy == SCHED_DEADLINE) {
 		x->has_sched_runtime = x->has_sched_deadline = x->has_sched_period = true;
 		x->sched_runtime = a.runtime;
 		x->sched_deadline = a.deadline;
@@ -360,6 +379,10 @@ static int plan_extra(struct rp_rtask *t, const RpThreadExtra *x, struct rp_plan
 		return 0;
 	p->timerslack_ns = x->has_timerslack_ns ? (uint32_t)x->timerslack_ns : 0;
 	p->sched_flags = x->has_sched_flags ? (uint32_t)x->sched_flags : 0;
+	p->sched_runtime = x->sched_runtime;
+	p->sched_deadline = x->sched_deadline;
+	p->sched_period = x->sched_period;
+	p->ioprio = x->ioprio;
 	len = x->has_affinity ? choose_cpus(t, p->tid, &x->affinity, set) : 0;
 	if (!len)
 		return 0;
@@ -412,12 +435,36 @@ static int plan_thread(struct rp_restore *r, struct rp_rtask *t, const struct rp
 	return ret < 0 ? rp_error(&r->err, (int)ret, "out of memory") : 0;
 }
 
+/* The restorer lets a thread keep the scheduling that it may not set; whoever restores should know. */
+static void warn_sched(const struct rp_rtask *t)
+{
+	struct rp_proc_status st;
+	struct rp_error ignored;
+	bool is_able;
+
+	if (rp_proc_status_read(getpid(), getpid(), &st, &ignored) < 0)
+		return;
+	is_able = st.cap_eff >> CAP_SYS_NICE & 1;
+	rp_proc_status_done(&st);
+	for (size_t i = 0; i < t->nthreads && !is_able; i++) {
+		const ThreadCoreEntry *tc = t->threads[i].core->thread_core;
+
+		if (!(tc->has_sched_policy && is_real_time(tc->sched_policy)) &&
+		    !(tc->has_sched_nice && tc->sched_nice < getpriority(PRIO_PROCESS, 0)))
+			continue;
+		rp_warn("thread %d may not get its scheduling class or nice value back without CAP_SYS_NICE",
+			t->threads[i].tid);
+		return;
+	}
+}
+
 static int thread_plan(struct rp_restore *r, struct rp_rtask *t)
 {
 	RP_AUTOFREE uint8_t *xsave = malloc(rp_xsave_size());
 
 	if (!xsave)
 		return rp_error(&r->err, -ENOMEM, "out of memory");
+	warn_sched(t);
 	for (size_t i = 0; i < t->nthreads; i++) {
 		int ret = plan_thread(r, t, &t->threads[i], xsave);
 

@@ -1,17 +1,63 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Attributes of a process: directory, umask, limits, nice, scheduling class and affinity (of two threads), names, exe link,
- * command line, dumpable, parent-death signal, no_new_privs, subreaper, timer slack, huge-page switch.
+ * Attributes of a process: directory, umask, limits, nice, scheduling classes, I/O priority and affinity of threads, names, exe
+ * link, command line, dumpable, parent-death signal, no_new_privs, subreaper, timer slack, huge-page switch, personality,
+ * memory-deny-write-execute, merging of equal pages.
  */
 #include "load.h"
 
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-static volatile int go, thread_ready;
+#define SCHED_DEADLINE 6
+#define IOPRIO (2 << 13 | 5) /* best effort, level 5 */
+#define SET_MDWE 65
+#define SET_MEMORY_MERGE 67
+
+static volatile int go, thread_ready, class_ready;
+
+struct attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+};
+
+static const struct attr classes[] = {
+	{ .size = sizeof(struct attr), .policy = SCHED_FIFO, .priority = 3, .flags = 1 /* reset on fork */ },
+	{ .size = sizeof(struct attr), .policy = SCHED_RR, .priority = 1 },
+	{ .size = sizeof(struct attr), .policy = SCHED_IDLE },
+	{ .size = sizeof(struct attr),
+	  .policy = SCHED_DEADLINE,
+	  .runtime = 2000000,
+	  .deadline = 50000000,
+	  .period = 60000000 },
+};
+
+#define CLASSES (sizeof(classes) / sizeof(classes[0]))
+
+/* Sleeps in a scheduling class, where this machine allows it. */
+static void *class_thread(void *arg)
+{
+	const struct attr *want = arg;
+	int is_set = !syscall(SYS_sched_setattr, 0, want, 0);
+	struct attr now;
+
+	__atomic_add_fetch(&class_ready, 1, __ATOMIC_SEQ_CST);
+	while (!go)
+		load_sleep_ms(2);
+	CHECK(!syscall(SYS_sched_getattr, 0, &now, sizeof(now), 0));
+	if (is_set)
+		CHECK(now.policy == want->policy && now.priority == want->priority && now.flags == want->flags);
+	if (is_set && want->policy == SCHED_DEADLINE) /* of others the kernel shows its own time slice */
+		CHECK(now.runtime == want->runtime && now.deadline == want->deadline && now.period == want->period);
+	return arg;
+}
 
 static void set_affinity(int cpu)
 {
@@ -37,6 +83,7 @@ static void *thread(void *arg)
 	MUST(!sched_setscheduler(0, SCHED_BATCH, &param));
 	MUST(!setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 7));
 	set_affinity(0);
+	MUST(!syscall(SYS_ioprio_set, 1, 0, IOPRIO));
 	prctl(PR_SET_TIMERSLACK, 123456UL);
 	thread_ready = 1;
 	while (!go)
@@ -44,6 +91,7 @@ static void *thread(void *arg)
 	CHECK_EQ(sched_getscheduler(0), SCHED_BATCH);
 	CHECK_EQ(getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid)), 7);
 	CHECK_EQ(prctl(PR_GET_TIMERSLACK), 123456);
+	CHECK_EQ(syscall(SYS_ioprio_get, 1, 0), IOPRIO);
 	check_affinity(0);
 	return arg;
 }
@@ -72,7 +120,8 @@ int main(int argc, char **argv)
 	struct rlimit file = { 4096, 4096 }, seen; /* less than a restore writes */
 	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	size_t line_len, aux_len;
-	pthread_t t;
+	pthread_t t, class[CLASSES];
+	int has_mdwe, has_merge;
 
 	load_begin(argc, argv);
 	read_link("/proc/self/exe", exe, sizeof(exe));
@@ -87,8 +136,13 @@ int main(int argc, char **argv)
 	MUST(!prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
 	MUST(!setpriority(PRIO_PROCESS, 0, 3));
 	MUST(!pthread_create(&t, NULL, thread, NULL));
-	while (!thread_ready)
+	for (size_t i = 0; i < CLASSES; i++)
+		MUST(!pthread_create(&class[i], NULL, class_thread, (void *)&classes[i]));
+	while (!thread_ready || class_ready < (int)CLASSES)
 		load_sleep_ms(1);
+	MUST(personality(ADDR_NO_RANDOMIZE) >= 0);
+	has_mdwe = !prctl(SET_MDWE, 1, 0, 0, 0);
+	has_merge = !prctl(SET_MEMORY_MERGE, 1, 0, 0, 0);
 	set_affinity(cpus - 1);
 	line_len = read_whole("/proc/self/cmdline", line[0], sizeof(line[0]));
 	aux_len = read_whole("/proc/self/auxv", aux[0], sizeof(aux[0]));
@@ -116,7 +170,12 @@ int main(int argc, char **argv)
 	CHECK(read_whole("/proc/self/cmdline", line[1], sizeof(line[1])) == line_len &&
 	      !memcmp(line[0], line[1], line_len));
 	CHECK(read_whole("/proc/self/auxv", aux[1], sizeof(aux[1])) == aux_len && !memcmp(aux[0], aux[1], aux_len));
+	CHECK_EQ(personality(0xffffffff), ADDR_NO_RANDOMIZE);
+	CHECK_EQ(prctl(SET_MDWE + 1, 0, 0, 0, 0) == 1, has_mdwe);
+	CHECK_EQ(prctl(SET_MEMORY_MERGE + 1, 0, 0, 0, 0) == 1, has_merge);
 	go = 1;
 	CHECK(!pthread_join(t, NULL));
+	for (size_t i = 0; i < CLASSES; i++)
+		CHECK(!pthread_join(class[i], NULL));
 	return load_end();
 }

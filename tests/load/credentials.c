@@ -48,6 +48,7 @@ static void *thread(void *arg)
 	/* Raw calls: of this thread alone. */
 	MUST(!syscall(SYS_setresgid, 2001, 2002, 2003));
 	MUST(!prctl(PR_CAPBSET_DROP, CAP_SYS_MODULE));
+	MUST(!prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP));
 	caps_set(1U << CAP_NET_RAW, 1U << CAP_NET_RAW | 1U << CAP_KILL, 1U << CAP_KILL);
 	before = caps_get();
 	thread_ready = 1;
@@ -55,6 +56,7 @@ static void *thread(void *arg)
 		load_sleep_ms(2);
 	now = caps_get();
 	CHECK(!memcmp(&before, &now, sizeof(now)));
+	CHECK_EQ(prctl(PR_GET_SECUREBITS), SECBIT_NO_SETUID_FIXUP);
 	CHECK_EQ(prctl(PR_CAPBSET_READ, CAP_SYS_MODULE), 0);
 	CHECK_EQ(prctl(PR_CAPBSET_READ, CAP_SYS_BOOT), 1);
 	return arg;
