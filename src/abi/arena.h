@@ -29,12 +29,13 @@ struct rp_arena_saved {
 	uint64_t stub_ops;	/* struct rp_stub_ops of the loaded stub, 0: none */
 	uint64_t standin_vdso;	/* base of the stand-in vDSO (2 pages) */
 	uint64_t brk_start;	/* heap as PR_SET_MM was told */
-	int64_t mono_offset_ns; /* added to CLOCK_MONOTONIC and _BOOTTIME so that they never go backwards */
+	int64_t mono_offset_ns; /* added to CLOCK_MONOTONIC and its coarse form so that they never go backwards */
 	uint64_t main_thread;	/* struct rp_thread of the main thread, 0: not registered yet */
 	uint64_t sigact_lower;	/* bit n-1: the disposition of signal n belongs to the lower half: not restored */
 	uint32_t generation;	/* as rp_arena.generation */
 	uint32_t pad;
-	uint64_t reserved[9];
+	int64_t raw_offset_ns, boot_offset_ns; /* the same for CLOCK_MONOTONIC_RAW and CLOCK_BOOTTIME */
+	uint64_t reserved[7];
 };
 
 /* One per application thread, in the thread's own upper-half TLS; the GS base of a registered thread points at it

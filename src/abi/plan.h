@@ -206,9 +206,10 @@ struct rp_plan {
 	uint64_t launch_off,
 		launch_len; /* struct rp_launch of split.h: paths, argv, env, descriptors of the lower half */
 	struct rp_plan_table limits;
-	int64_t dump_mono_ns; /* CLOCK_MONOTONIC of the application when it was stopped */
-	uint64_t gadgets[4];  /* found at dump time: [0] syscall;ret in the image's text, 0 unknown */
-	uint64_t reserved[14];
+	/* CLOCK_MONOTONIC, _RAW and CLOCK_BOOTTIME of the application when it was stopped, 0: not known */
+	int64_t dump_mono_ns, dump_raw_ns, dump_boot_ns;
+	uint64_t gadgets[4]; /* found at dump time: [0] syscall;ret in the image's text, 0 unknown */
+	uint64_t reserved[12];
 	uint32_t personality;  /* personality(2) */
 	uint32_t mdwe;	       /* PR_SET_MDWE, last of all that changes memory */
 	uint32_t memory_merge; /* PR_SET_MEMORY_MERGE */

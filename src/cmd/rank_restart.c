@@ -120,6 +120,8 @@ static int fill(struct rp_restore *r, struct rp_rtask *t, void *arg)
 	h->launch_off = (uint64_t)launch_off;
 	h->launch_len = size;
 	h->dump_mono_ns = e->has_dump_mono_ns ? e->dump_mono_ns : 0;
+	h->dump_raw_ns = e->has_dump_raw_ns ? e->dump_raw_ns : 0;
+	h->dump_boot_ns = e->has_dump_boot_ns ? e->dump_boot_ns : 0;
 	for (size_t i = 0; i < e->n_gadgets && i < sizeof(h->gadgets) / sizeof(h->gadgets[0]); i++)
 		h->gadgets[i] = e->gadgets[i];
 	return 0;

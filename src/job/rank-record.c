@@ -187,18 +187,24 @@ int rp_rank_record_keep_launch(const void *old, size_t old_len, void **record, s
 	return rc;
 }
 
+static int64_t now_of(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 int rp_rank_record_put(struct rp_dump *d, const struct rp_task *t, const void *record, size_t len, int rank, int size)
 {
 	RpRankEntry *e = rp_rank_entry__unpack(NULL, len, record), copy;
 	struct rp_arena_saved saved = t->arena->saved;
 	char library[sizeof(t->arena->mpi_library) + 1] = "", *exe RP_AUTOFREE = rp_process_link(t->pid, "exe");
-	struct timespec now;
 	int rc;
 
 	if (!e)
 		return rp_error(&d->err, -EBADMSG, "pid %d: the record of its launch is damaged", t->pid);
 	memcpy(library, t->arena->mpi_library, sizeof(t->arena->mpi_library));
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	copy = *e; /* what is added here is not the unpacker's */
 	copy.arena_saved = (ProtobufCBinaryData){ sizeof(saved), (uint8_t *)&saved };
 	copy.world_rank = (uint32_t)rank;
@@ -207,8 +213,10 @@ int rp_rank_record_put(struct rp_dump *d, const struct rp_task *t, const void *r
 	copy.exe = exe;
 	copy.has_lower_sigmask = 1;
 	copy.lower_sigmask = saved.sigact_lower;
-	copy.has_dump_mono_ns = 1;
-	copy.dump_mono_ns = now.tv_sec * 1000000000LL + now.tv_nsec + saved.mono_offset_ns;
+	copy.has_dump_mono_ns = copy.has_dump_raw_ns = copy.has_dump_boot_ns = 1;
+	copy.dump_mono_ns = now_of(CLOCK_MONOTONIC) + saved.mono_offset_ns;
+	copy.dump_raw_ns = now_of(CLOCK_MONOTONIC_RAW) + saved.raw_offset_ns;
+	copy.dump_boot_ns = now_of(CLOCK_BOOTTIME) + saved.boot_offset_ns;
 	if (t->extra && t->extra->has_gadget) {
 		copy.n_gadgets = 1;
 		copy.gadgets = &t->extra->gadget;

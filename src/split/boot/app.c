@@ -55,6 +55,8 @@ void rp_standin_refill(uint64_t base)
 	t->getcpu = rp_vdso_find("__vdso_getcpu");
 	t->clock_getres = rp_vdso_find("__vdso_clock_getres");
 	t->mono_offset_ns = rp_arena()->saved.mono_offset_ns;
+	t->raw_offset_ns = rp_arena()->saved.raw_offset_ns;
+	t->boot_offset_ns = rp_arena()->saved.boot_offset_ns;
 }
 
 uint64_t rp_standin_map(void)

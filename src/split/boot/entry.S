@@ -2,6 +2,8 @@
  *
  * Entry of the bootstrap, and the jump into a program.
  */
+#include "standin_stamp.h"
+
 	.text
 	.globl _start
 	.hidden _start

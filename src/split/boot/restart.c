@@ -3,6 +3,8 @@
  * A rank becomes its checkpoint: the blob's steps (blob.h), with the lower half loaded in between. What is privileged is
  * over, and every id of the image taken, before code of a library that nobody checked runs.
  */
+#include <time.h>
+
 #include "abi/plan.h"
 #include "arch/x86_64/tls.h"
 #include "blob/blob.h"
@@ -84,14 +86,25 @@ void rp_restart_begin(void)
 	rp_launch_take(plan->launch_len);
 }
 
-/* The application's clock goes on from where it was when the kernel's is behind: another boot or host. */
-static int64_t clock_offset(void)
+/* A clock of the application goes on from where it was when the kernel's is behind: another boot or host. */
+static int64_t clock_offset(long clock, int64_t then)
 {
 	int64_t ts[2] = { 0, 0 }, now;
 
-	rp_sys(SYS_clock_gettime, 1 /* CLOCK_MONOTONIC */, ts, 0, 0);
+	if (rp_sys(SYS_clock_gettime, clock, ts, 0, 0))
+		return 0;
 	now = ts[0] * 1000000000 + ts[1];
-	return plan->dump_mono_ns > now ? plan->dump_mono_ns - now : 0;
+	return then > now ? then - now : 0;
+}
+
+/* The coarse clock is a tick behind the monotonic one and may not go back either: it sets the offset of both. */
+static void set_clocks(struct rp_arena_saved *saved)
+{
+	int64_t mono = plan->dump_mono_ns;
+
+	saved->mono_offset_ns = clock_offset(CLOCK_MONOTONIC_COARSE, mono);
+	saved->raw_offset_ns = clock_offset(CLOCK_MONOTONIC_RAW, plan->dump_raw_ns ? plan->dump_raw_ns : mono);
+	saved->boot_offset_ns = clock_offset(CLOCK_BOOTTIME, plan->dump_boot_ns ? plan->dump_boot_ns : mono);
 }
 
 /* Is [addr, addr + len) memory of the image, with these rights? The saved state of a rank is as untrusted as the plan. */
@@ -116,7 +129,7 @@ int rp_restart_fill(void)
 	memcpy(&a->saved, (char *)plan + plan->saved_off, sizeof(a->saved));
 	a->saved.generation++;
 	a->generation = a->saved.generation;
-	a->saved.mono_offset_ns = clock_offset();
+	set_clocks(&a->saved);
 	a->main_lower_fs = rp_rdfsbase();
 	if (!is_image_memory(a->saved.standin_vdso + RP_PAGE_SIZE, sizeof(struct rp_standin_table), 3) ||
 	    (a->saved.main_thread && !is_image_memory(a->saved.main_thread, sizeof(*t), 3)) ||

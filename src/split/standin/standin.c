@@ -41,15 +41,22 @@ static void shift(struct timespec *ts, int64_t ns)
 	}
 }
 
+static int64_t offset_of(clockid_t clock)
+{
+	if (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_COARSE)
+		return rp_table.mono_offset_ns;
+	if (clock == CLOCK_MONOTONIC_RAW)
+		return rp_table.raw_offset_ns;
+	return clock == CLOCK_BOOTTIME ? rp_table.boot_offset_ns : 0;
+}
+
 int __vdso_clock_gettime(clockid_t clock, struct timespec *ts)
 {
 	int (*fn)(clockid_t, struct timespec *) = (int (*)(clockid_t, struct timespec *))rp_table.clock_gettime;
-	int64_t ns = rp_table.mono_offset_ns;
 	int r = fn ? fn(clock, ts) : (int)rp_syscall2(SYS_clock_gettime, clock, (long)ts);
+	int64_t ns = offset_of(clock);
 
-	if (__builtin_expect(ns != 0, 0) && !r &&
-	    (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_MONOTONIC_COARSE ||
-	     clock == CLOCK_BOOTTIME))
+	if (__builtin_expect(ns != 0, 0) && !r)
 		shift(ts, ns);
 	return r;
 }

@@ -10,7 +10,7 @@
 
 struct rp_standin_table {
 	uint64_t clock_gettime, gettimeofday, time, getcpu, clock_getres; /* real functions, 0: use the system call */
-	int64_t mono_offset_ns;
+	int64_t mono_offset_ns, raw_offset_ns, boot_offset_ns;
 };
 
 #endif
