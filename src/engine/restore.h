@@ -15,6 +15,7 @@
 #define RP_ENGINE_RESTORE_H
 
 #include <stdbool.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "engine/attach.h"
@@ -77,6 +78,7 @@ struct rp_restore {
 	struct rp_planner *plan; /* from stage prepare on */
 	int plan_fd;		 /* memfd of the plan */
 	int exec_fd;		 /* the restorer (or bootstrap), opened */
+	rlim64_t nofile_max;	 /* the caller's hard limit of descriptors, which may be raised for the moment */
 	int fd_base;		 /* service descriptors have numbers from here: above every descriptor of the image */
 	int status_fd;		 /* where this process reports failure and the restorer success; -1: nobody listens */
 	int caller_std[3];	 /* descriptors 0-2 as the caller had them, as stashed duplicates; -1: closed */

@@ -165,6 +165,7 @@ int rp_restore_choose_base(struct rp_restore *r)
 			r->fd_base = (int)r->tasks[i].fds[r->tasks[i].nfds - 1]->fd + 1;
 	if (getrlimit(RLIMIT_NOFILE, &lim))
 		return rp_error(&r->err, -errno, "limit of descriptors: %s", strerror(errno));
+	r->nofile_max = lim.rlim_max;
 	need = (rlim_t)r->fd_base + SPARE_FDS;
 	if (lim.rlim_cur >= need)
 		return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Resource limits and the OOM score. /proc/PID/limits, setrlimit(2), /proc/self/oom_score_adj.
- * A hard limit is never raised above the restorer's own: a warning says so, the soft limit is cut to fit. Of a rank only what
+ * A hard limit is never raised above the caller's own, whatever he may do: a warning says so, the soft limit is cut to fit. Of a rank only what
  * its program changed is the image's, and holds once the lower half runs.
  */
 #include <errno.h>
@@ -77,18 +77,29 @@ static bool is_launchers(const struct rp_restore *r, const struct rp_rtask *t, s
 	       (l->rlimit_cur[which] == e->cur && l->rlimit_max[which] == e->max);
 }
 
-/* Cuts *want to what this process may have: hard limits are raised where that is allowed. */
-static void fit(unsigned which, struct rlimit64 *want)
+static const char *in_words(rlim64_t limit, char buf[32])
 {
-	struct rlimit64 now, raised;
+	if (limit == RLIM64_INFINITY)
+		snprintf(buf, 32, "unlimited");
+	else
+		snprintf(buf, 32, "%lu", (unsigned long)limit);
+	return buf;
+}
 
-	if (getrlimit64((int)which, &now) < 0 || want->rlim_max <= now.rlim_max)
+/* Cuts *want to what the caller has. */
+static void fit(const struct rp_restore *r, unsigned which, struct rlimit64 *want)
+{
+	struct rlimit64 now;
+	char was[32], is[32];
+
+	if (getrlimit64((int)which, &now) < 0)
 		return;
-	raised = (struct rlimit64){ now.rlim_cur, want->rlim_max };
-	if (setrlimit64((int)which, &raised) == 0)
+	if (which == RLIMIT_NOFILE)
+		now.rlim_max = r->nofile_max;
+	if (want->rlim_max <= now.rlim_max)
 		return;
-	rp_warn("the hard limit of %s was %lu and stays at %lu", names[which], (unsigned long)want->rlim_max,
-		(unsigned long)now.rlim_max);
+	rp_warn("the hard limit of %s was %s and stays at %s", names[which], in_words(want->rlim_max, was),
+		in_words(now.rlim_max, is));
 	want->rlim_max = now.rlim_max;
 	if (want->rlim_cur > want->rlim_max)
 		want->rlim_cur = want->rlim_max;
@@ -105,7 +116,7 @@ static int limits_plan(struct rp_restore *r, struct rp_rtask *t)
 
 		if (is_launchers(r, t, i, e->rlimits[i]))
 			continue;
-		fit(i, &want);
+		fit(r, i, &want);
 		row.cur = want.rlim_cur;
 		row.max = want.rlim_max;
 		if (rp_planner_add(t->plan, RP_PART_LIMITS, &row) < 0)
@@ -133,7 +144,7 @@ static int limits_leave(struct rp_restore *r, struct rp_rtask *t)
 	for (unsigned i = 0; !r->rank && e && i < e->n_rlimits && i < LIMITS; i++) {
 		struct rlimit64 want = { e->rlimits[i]->cur, e->rlimits[i]->max };
 
-		fit(i, &want);
+		fit(r, i, &want);
 		if (setrlimit64((int)i, &want) < 0)
 			rp_warn("the limit of %s cannot be set: %s", names[i], strerror(errno));
 	}

@@ -145,6 +145,15 @@ wait $!
 [ "$(cat rc)" = 137 ] || fail "status $(cat rc) $(cat err)"
 say
 
+case=limits
+[ "$(ulimit -Hc)" = unlimited ] || fail "the test's own limit is not unlimited"
+bash -c 'ulimit -Hc 0 && exec "$REPRISE" restore -d -D img --pidfile pidfile' </dev/null 2>err || fail "status $?"
+grep -q 'hard limit of core was unlimited and stays at 0' err || fail "no warning: $(cat err)"
+grep -q '^Max core file size *0 *0 ' /proc/$pid/limits || fail "raised: $(grep core /proc/$pid/limits)"
+kill -TERM $pid
+until_true gone || fail "does not end"
+say
+
 case=taken
 echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid
 sleep 30 &
