@@ -4,8 +4,7 @@
  * VmaEntry; files that are mapped become entries of files.img. A file that was deleted or replaced and is mapped privately
  * becomes anonymous memory, its pages saved whole.
  * Cannot carry: mappings of devices, System V shared memory, rings of asynchronous I/O, perf, io_uring and packet sockets, uprobes,
- * userfaultfd, memory protection keys, sealed mappings, memory without a name that another process
- * shares, shared anonymous huge pages.
+ * userfaultfd, memory protection keys, sealed mappings, memory without a name that another process shares.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,9 +79,7 @@ static int classify(struct rp_dump *d, const struct rp_smap *s, struct rp_map *m
 	} else if (is_shm_name(s)) {
 		m->what = RP_MAP_SHM;
 	} else if (rp_str_has_prefix(s->path, "/anon_hugepage")) {
-		if (s->shared)
-			return refuse(d, s, "shared anonymous huge pages");
-		m->what = RP_MAP_ANON;
+		m->what = s->shared ? RP_MAP_SHM : RP_MAP_ANON;
 	} else if (s->path[0] == '/' && !rp_streq(s->path, "/dev/zero")) {
 		m->what = RP_MAP_FILE;
 	} else {
@@ -301,7 +298,7 @@ static uint32_t map_flags(const struct rp_map *m)
 		flags |= MAP_NORESERVE;
 	if (m->vmflags & RP_VMF(LO))
 		flags |= MAP_LOCKED;
-	if (m->vmflags & RP_VMF(HT) && m->what == RP_MAP_ANON)
+	if (m->vmflags & RP_VMF(HT) && m->what != RP_MAP_FILE)
 		flags |= MAP_HUGETLB | (uint32_t)__builtin_ctzl(m->page_size) << MAP_HUGE_SHIFT;
 	return flags;
 }

@@ -6,6 +6,7 @@ Each mode runs in pid and mount namespaces of its own, under an init that reaps.
 shows of the process must be the same before and after: mappings, descriptors, threads, signals, credentials, limits.
 REPRISE names the program. Exit status: 0 all passed, 77 skipped, else 1.
 """
+import atexit
 import ctypes
 import os
 import re
@@ -37,6 +38,11 @@ def wait_for(what, is_there, limit=LIMIT):
 def read(path):
     with open(path, errors="replace") as f:
         return f.read()
+
+
+def write(path, text):
+    with open(path, "w") as f:
+        f.write(text)
 
 
 def maps_of(pid):
@@ -379,6 +385,18 @@ def one(load, mode):
     return status == "0", text
 
 
+def reserve_huge_pages(count):
+    """So many are free while this program runs, where the machine lets us."""
+    path = "/sys/kernel/mm/hugepages/hugepages-2048kB/"
+    try:
+        total, free = int(read(path + "nr_hugepages")), int(read(path + "free_hugepages"))
+        if free < count:
+            atexit.register(write, path + "nr_hugepages", str(total))
+            write(path + "nr_hugepages", str(total + count - free))
+    except OSError:
+        pass  # the load skips
+
+
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
@@ -387,6 +405,8 @@ def main():
         sys.exit(77)
     load = os.path.realpath(sys.argv[1])
     bad = skipped = 0
+    if os.path.basename(load) == "load-hugepages":
+        reserve_huge_pages(24)
     for mode in sys.argv[2:] or MODES:
         began = time.monotonic()
         good, text = one(load, mode)
