@@ -16,8 +16,12 @@ all: configure
 setup-build setup-check setup-demo: setup-%:
 	scripts/setup.sh $*
 
-# An old build directory takes over today's options.
-OPTIONS = --prefix=$(PREFIX) -Dwerror=$(WERROR) $(MESON_ARGS)
+# An old build directory takes over today's options. The tests are built where all of them can be, for `make check`, and not for
+# a demonstration.
+TESTS = auto
+check check-long: TESTS = enabled
+demo: TESTS = disabled
+OPTIONS = --prefix=$(PREFIX) -Dwerror=$(WERROR) -Dtests=$(TESTS) $(MESON_ARGS)
 configure: setup-build
 	@if [ ! -e $(BUILD)/build.ninja ]; then meson setup $(BUILD) $(OPTIONS); \
 	elif [ "$$(cat $(BUILD)/options 2>/dev/null)" != "$(OPTIONS)" ]; then meson setup --reconfigure $(BUILD) $(OPTIONS); fi
