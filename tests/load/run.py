@@ -8,6 +8,7 @@ REPRISE names the program. Exit status: 0 all passed, 77 skipped, else 1.
 """
 import atexit
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -304,8 +305,31 @@ def mode_running(run):
         raise Failed("exit status")
 
 
+def mode_images(run):
+    """Every file of the image is shown, field by field as crit decodes it."""
+    images = run.dump("-R")
+    shown = subprocess.run([REPRISE, "show", "--json", images], capture_output=True, text=True, timeout=LIMIT)
+    if shown.returncode or "_unknown" in shown.stdout:
+        raise Failed(f"show: exit {shown.returncode}: {shown.stderr} {re.findall('.{80}_unknown.*', shown.stdout)[:2]}")
+    missing = set(os.listdir(images)) - {f["file"] for f in json.loads(shown.stdout)}
+    if missing:
+        raise Failed(f"not shown: {missing}")
+    write(run.path("shown"), shown.stdout)
+    os.mkdir(run.path("crit"))
+    scripts = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "image")
+    for command in (["/usr/bin/python3", scripts + "/crit-decode-all.py", images, run.path("crit")],
+                    [sys.executable, scripts + "/compare-crit.py", run.path("shown"), run.path("crit")]):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+        if done.returncode == 77:
+            break
+        if done.returncode:
+            raise Failed(f"{os.path.basename(command[1])}: {done.stderr.strip()[-400:]}")
+    run.verdict()
+
+
 MODES = {"child": mode_child, "detached": mode_detached, "sibling": mode_sibling, "exec-cmd": mode_exec_cmd,
-         "exec": mode_exec, "exec-other": mode_exec_other, "repeat": mode_repeat, "running": mode_running}
+         "exec": mode_exec, "exec-other": mode_exec_other, "repeat": mode_repeat, "running": mode_running,
+         "images": mode_images}
 EXTRA = {"chain": mode_chain}
 
 
