@@ -54,6 +54,12 @@ expect 9 reprise rank --no-agent "$bin/children" dlopen "$bin/libmpi.so.12"
 said 1 'libmpi.so.12 is opened; only Open MPI 4'
 expect 9 "$bin/children" dlopen libforeign-name-lib.so
 expect 9 reprise rank --no-agent "$bin/children" dlopen libforeign-name-lib.so # by the caller's own run path
+for form in name rpath; do
+	expect 9 "$bin/foreign-by-$form"
+	expect 0 mpirun -n 2 reprise rank --no-agent "$bin/foreign-by-$form"
+done
+expect 0 mpirun -n 2 -x LD_PRELOAD="$bin/libprofile.so" reprise rank --no-agent "$bin/foreign-by-name"
+[ "$(grep -c '^profiled' "$tmp/out")" = 2 ] || fail "the user's LD_PRELOAD is not in front: $(cat "$tmp/out")"
 echo "libraries: ok"
 
 for how in fork vfork spawn spawnp system popen; do
