@@ -485,6 +485,102 @@ static void collectives_close(void)
 	say("collectives: %d, %d %d %d, %d", coll_sum, coll_all[0], coll_all[1], coll_all[2], coll_root);
 }
 
+/* ---- every blocking collective, before and after ---- */
+
+static MPI_Comm ring, sides;
+static MPI_Op mix; /* does not commute */
+
+static void mix_fn(void *in, void *inout, int *len, MPI_Datatype *type)
+{
+	int *a = in, *b = inout;
+
+	for (int i = 0; i < *len; i++)
+		b[i] = (*type == MPI_INT ? a[i] : -1) * 3 - b[i];
+}
+
+static void one_to_all(MPI_Comm c, int *in, int *out, int *counts, int *displs)
+{
+	MPI_Bcast(in, 2, MPI_INT, 1, c);
+	MPI_Gather(rank == 2 ? MPI_IN_PLACE : in, 1, MPI_INT, out, 1, MPI_INT, 2, c);
+	MPI_Gatherv(in, rank + 1, MPI_INT, out + 8, counts, displs, MPI_INT, 0, c);
+	MPI_Scatter(in, 1, MPI_INT, rank == 0 ? MPI_IN_PLACE : out + 20, 1, MPI_INT, 0, c);
+	MPI_Scatterv(in, counts, displs, MPI_INT, out + 21, rank + 1, MPI_INT, 1, c);
+	MPI_Reduce(rank == 1 ? MPI_IN_PLACE : in, rank == 1 ? in : out, 4, MPI_INT, mix, 1, c);
+}
+
+static void all_to_all(MPI_Comm c, int *in, int *out, int *counts, int *displs)
+{
+	int one[3] = { 1, 1, 1 }, at[3] = { 0, 4, 8 };
+	MPI_Datatype types[3] = { MPI_INT, MPI_INT, MPI_INT };
+
+	MPI_Allgather(MPI_IN_PLACE, 1, MPI_INT, out, 1, MPI_INT, c);
+	MPI_Allgatherv(in, rank + 1, MPI_INT, out + 30, counts, displs, MPI_INT, c);
+	MPI_Alltoall(in, 1, MPI_INT, out + 40, 1, MPI_INT, c);
+	MPI_Alltoallv(in, one, displs, MPI_INT, out + 44, one, displs, MPI_INT, c);
+	MPI_Alltoallw(in, one, at, types, out + 52, one, at, types, c);
+	MPI_Allreduce(MPI_IN_PLACE, in, 3, MPI_INT, mix, c);
+	MPI_Scan(in, out + 56, 2, MPI_INT, mix, c);
+	MPI_Exscan(in, out + 58, 2, MPI_INT, mix, c);
+	MPI_Reduce_scatter(in, out + 60, counts, MPI_INT, MPI_SUM, c);
+	MPI_Reduce_scatter_block(in, out + 64, 1, MPI_INT, MPI_MAX, c);
+	MPI_Barrier(c);
+}
+
+static void neighbours_and_sides(int *in, int *out)
+{
+	int one[2] = { 1, 1 }, at[2] = { 0, 1 }, sum = 0;
+	MPI_Aint bytes[2] = { 0, 4 };
+	MPI_Datatype types[2] = { MPI_INT, MPI_INT };
+
+	MPI_Neighbor_allgather(in, 1, MPI_INT, out + 70, 1, MPI_INT, ring);
+	MPI_Neighbor_allgatherv(in, 1, MPI_INT, out + 72, one, at, MPI_INT, ring);
+	MPI_Neighbor_alltoall(in, 1, MPI_INT, out + 74, 1, MPI_INT, ring);
+	MPI_Neighbor_alltoallv(in, one, at, MPI_INT, out + 76, one, at, MPI_INT, ring);
+	MPI_Neighbor_alltoallw(in, one, bytes, types, out + 78, one, bytes, types, ring);
+	MPI_Allreduce(in, &sum, 1, MPI_INT, MPI_SUM, sides);
+	MPI_Allgather(in, 1, MPI_INT, out + 82, 1, MPI_INT, sides);
+	MPI_Bcast(out + 85, 1, MPI_INT, rank == 0 ? MPI_ROOT : 0, sides);
+	MPI_Barrier(sides);
+	out[86] = sum;
+}
+
+static void every_collective(const char *when)
+{
+	int in[6], out[96] = { 0 }, counts[3] = { 1, 2, 3 }, displs[3] = { 0, 1, 3 };
+
+	for (int i = 0; i < 6; i++)
+		in[i] = 10 * rank + i;
+	one_to_all(other, in, out, counts, displs);
+	all_to_all(other, in, out, counts, displs);
+	neighbours_and_sides(in, out);
+	say("every collective, %s: %lx", when, sum_of(out, 96));
+	for (int i = 0; i < 96; i += 8)
+		say("  %d %d %d %d %d %d %d %d", out[i], out[i + 1], out[i + 2], out[i + 3], out[i + 4], out[i + 5],
+		    out[i + 6], out[i + 7]);
+}
+
+static void blocking_open(void)
+{
+	int dims[1] = { size }, periods[1] = { 1 };
+	MPI_Comm part;
+
+	MPI_Op_create(mix_fn, 0, &mix);
+	MPI_Cart_create(MPI_COMM_WORLD, 1, dims, periods, 0, &ring);
+	MPI_Comm_split(MPI_COMM_WORLD, rank == 0, rank, &part);
+	MPI_Intercomm_create(part, 0, MPI_COMM_WORLD, rank == 0 ? 1 : 0, 6, &sides);
+	MPI_Comm_free(&part);
+	every_collective("before");
+}
+
+static void blocking_close(void)
+{
+	every_collective("after");
+	MPI_Op_free(&mix);
+	MPI_Comm_free(&ring);
+	MPI_Comm_free(&sides);
+	MPI_Comm_free(&other);
+}
+
 /* ---- the whole ---- */
 
 static void wait_for_file(const char *dir, int n)
@@ -521,6 +617,7 @@ int main(int argc, char **argv)
 		{ types_open, types_close },
 		{ comms_open, comms_close },
 		{ collectives_open, collectives_close },
+		{ blocking_open, blocking_close },
 	};
 	const unsigned n = sizeof(parts) / sizeof(parts[0]);
 
