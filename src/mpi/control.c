@@ -165,6 +165,19 @@ static void look_inside(struct inside *in)
 	rp_threads_unlock();
 }
 
+/* A thread that computed may come to the entry of a collective at any instant, also between the look at where it stands and
+ * the look at the clocks: counted, but not known to stand there, it would pass for one that has begun. */
+static void publish_parked(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t state, struct inside *in)
+{
+	struct inside before;
+
+	do {
+		before = *in;
+		publish(ctl, slot, state, before.key);
+		look_inside(in);
+	} while (in->threads || in->key != before.key);
+}
+
 /* ---- phases ---- */
 
 static uint32_t rank_state(void)
@@ -267,7 +280,7 @@ static uint32_t drain(struct rp_ctl *ctl, struct rp_slot *slot)
 }
 
 /* Nobody is inside any more. */
-static uint32_t park(struct rp_ctl *ctl, struct rp_slot *slot, const struct inside *in)
+static uint32_t park(struct rp_ctl *ctl, struct rp_slot *slot, struct inside *in)
 {
 	uint32_t state = rank_state();
 
@@ -276,7 +289,7 @@ static uint32_t park(struct rp_ctl *ctl, struct rp_slot *slot, const struct insi
 		rp_messages_refuse(slot->text, sizeof(slot->text));
 		state = RP_RANK_REFUSED;
 	}
-	publish(ctl, slot, state, in->key);
+	publish_parked(ctl, slot, state, in);
 	return PARKED_US;
 }
 
@@ -334,7 +347,7 @@ static uint32_t parked(struct rp_ctl *ctl, struct rp_slot *slot)
 	rp_lower.MPI_Iprobe(MPI_ANY_SOURCE, RP_TAG_NONE, rp_msg.world, &flag, MPI_STATUS_IGNORE);
 	if (n) {
 		look_inside(&in);
-		publish(ctl, slot, RP_RANK_PARKED, in.key);
+		publish_parked(ctl, slot, RP_RANK_PARKED, &in);
 	}
 	return PARKED_US;
 }

@@ -3,8 +3,8 @@
  * Plays the agent for a job of one host, without taking an image: request, agreement, drain, resume, again and again at
  * random moments, until the job ends. What the job computes is checked by the job itself.
  *
- * usage: cycles [-n CYCLES] [-i MEAN_MS] [-t ATTEMPT_TIMEOUT_S] [-s SEED] [-r RANKS] [-d DELAY_MS] -- LAUNCHER...
- * The launcher's ranks run through test-rank. Exit code: the launcher's; 99 when an attempt hangs, a rank refuses, or
+ * usage: cycles [-n CYCLES] [-i MEAN_MS] [-t ATTEMPT_TIMEOUT_S] [-s SEED] [-r RANKS] [-d DELAY_MS] [-R] [-O] -- LAUNCHER...
+ * -R: a refusal is wanted. -O: obligations alone have to do: no slices for all when nothing moves. The launcher's ranks run through test-rank. Exit code: the launcher's; 99 when an attempt hangs, a rank refuses, or
  * messages are counted wrongly.
  */
 #include <errno.h>
@@ -30,7 +30,7 @@
 static struct {
 	struct rp_ctl *ctl;
 	struct rp_slot *copy; /* MAX_RANKS */
-	int ranks, cycles, mean_ms, delay_ms, want_refusal;
+	int ranks, cycles, mean_ms, delay_ms, want_refusal, no_slices;
 	double timeout;
 	uint32_t seq[MAX_RANKS];
 	pid_t job;
@@ -199,13 +199,13 @@ static int attempt(int *releases)
 			return REFUSED;
 		if (v.verdict == RP_VERDICT_TAKE)
 			return check_totals();
-		if (v.verdict == RP_VERDICT_RELEASE && now() - moved <= 0.05)
+		if (v.verdict == RP_VERDICT_RELEASE && (now() - moved <= 0.05 || s.no_slices))
 			release_some(release, releases);
 		else if (v.verdict == RP_VERDICT_DRAIN && !draining) {
 			for (int i = 0; i < s.ranks; i++)
 				command(i, RP_CMD_DRAIN);
 			draining = true;
-		} else if (!draining && now() - moved > 0.05)
+		} else if (!draining && !s.no_slices && now() - moved > 0.05)
 			release_parked(releases);
 		if (now() > end)
 			return FAILED;
@@ -299,7 +299,7 @@ int main(int argc, char **argv)
 	unsigned seed = (unsigned)time(NULL);
 	int c;
 
-	while ((c = getopt(argc, argv, "+n:i:t:s:r:d:R")) != -1) {
+	while ((c = getopt(argc, argv, "+n:i:t:s:r:d:RO")) != -1) {
 		switch (c) {
 		case 'n':
 			s.cycles = atoi(optarg);
@@ -318,6 +318,9 @@ int main(int argc, char **argv)
 			break;
 		case 'd':
 			s.delay_ms = atoi(optarg);
+			break;
+		case 'O':
+			s.no_slices = 1;
 			break;
 		case 'R':
 			s.want_refusal = 1;
