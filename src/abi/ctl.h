@@ -66,7 +66,9 @@ struct rp_slot {
 	/* written by the agent */
 	uint32_t command;     /* enum rp_rank_command */
 	uint32_t command_seq; /* futex; grows with each command */
-	uint32_t reserved[14];
+	uint32_t
+		coll_awaits; /* IN_COLL: world rank + 1 that has to enter a call of its own, without a common clock; 0 none */
+	uint32_t reserved[13];
 	char text[256]; /* REFUSED: one line */
 	/* world ranks that it may be waiting for: open receives, sends, unsuccessful polls */
 	uint32_t waits[RP_SLOT_WAITS];

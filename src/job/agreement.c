@@ -183,6 +183,9 @@ int rp_agree(const struct rp_agree_rank *ranks, size_t n, bool *release, struct 
 	if (rc)
 		return rc;
 	mark_behind(&t, release);
+	for (size_t i = 0; i < n; i++)
+		if (ranks[i].state == RP_RANK_IN_COLL && ranks[i].coll_awaits && ranks[i].coll_awaits <= n)
+			release[ranks[i].coll_awaits - 1] = true;
 	/* MPI_Init is a collective of everybody: who has not entered it is behind those who have. */
 	if (c.preinit && c.preinit < n)
 		for (size_t i = 0; i < n; i++)

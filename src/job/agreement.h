@@ -5,7 +5,8 @@
  *
  * Each communicator has a collective clock: how many collectives a member has entered. A rank that stands at the entry of one has
  * counted it but not begun it. Where one member is ahead, the others are *behind*: their part of a begun collective is
- * still to come. Obliged are the ranks that are behind and, transitively, everybody whom an obliged rank may be waiting
+ * still to come. Obliged are the ranks that are behind, those that a rank inside a collective needs although they share
+ * no clock (the other leader in MPI_Intercomm_create), and, transitively, everybody whom an obliged rank may be waiting
  * for, parked or not. Obliged ranks run on; when nobody is behind and all are quiet, the job can be drained.
  */
 #ifndef RP_JOB_AGREEMENT_H
@@ -23,6 +24,7 @@ struct rp_agree_rank {
 	bool settled;	/* the state takes the last command into account */
 	bool wait_any;
 	uint64_t coll_key;
+	uint32_t coll_awaits; /* world rank + 1, 0: none */
 	const struct rp_clock *clocks;
 	uint32_t nclocks;
 	const uint32_t *waits; /* world ranks; those outside 0..n-1 are ignored */

@@ -168,6 +168,7 @@ static void look_at(struct view *v, int32_t i, const struct rp_slot *s)
 		r->settled = s->echo == __atomic_load_n(&s->command_seq, __ATOMIC_ACQUIRE);
 		r->wait_any = s->wait_any != 0;
 		r->coll_key = s->coll_key;
+		r->coll_awaits = s->coll_awaits;
 		r->nclocks = s->nclocks < RP_SLOT_CLOCKS ? s->nclocks : RP_SLOT_CLOCKS;
 		r->nwaits = s->nwaits < RP_SLOT_WAITS ? s->nwaits : RP_SLOT_WAITS;
 		memcpy(v->clocks[i], s->clocks, r->nclocks * sizeof(*s->clocks));

@@ -158,6 +158,24 @@ static void test_hole_transitive(void **state)
 	assert_released(&j, 1, 0, 1, 1);
 }
 
+/* 0 leads its group into MPI_Intercomm_create; 2 leads the other one, with which no clock is common. */
+static void test_other_leader(void **state)
+{
+	struct job j;
+
+	job_init(&j);
+	j.clocks[0][0] = j.clocks[1][0] = (struct rp_clock){ PAIR + 1, 3 };
+	j.r[0].state = j.r[1].state = RP_RANK_IN_COLL;
+	j.r[0].coll_key = j.r[1].coll_key = PAIR + 1;
+	assert_int_equal(judge(&j), RP_VERDICT_WAIT);
+	j.r[0].coll_awaits = 2 + 1;
+	waits_for(&j, 2, 3);
+	judge(&j);
+	assert_released(&j, 0, 0, 1, 1);
+	j.r[0].coll_awaits = N + 1; /* nobody */
+	assert_int_equal(judge(&j), RP_VERDICT_WAIT);
+}
+
 static void test_any_is_bounded_by_communicators(void **state)
 {
 	struct job j;
@@ -245,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_hole_by_wait),
 		cmocka_unit_test(test_hole_by_any),
 		cmocka_unit_test(test_hole_transitive),
+		cmocka_unit_test(test_other_leader),
 		cmocka_unit_test(test_any_is_bounded_by_communicators),
 		cmocka_unit_test(test_two_communicators_of_one_group),
 		cmocka_unit_test(test_init),

@@ -194,16 +194,16 @@ int rp_comm_learn(struct rp_comm *c, uint64_t parent_key, uint64_t nth)
 	return 1;
 }
 
-int rp_comm_learn_inter(struct rp_comm *c, int32_t tag)
+int rp_comm_learn_inter(struct rp_comm *c)
 {
-	struct rp_comm_tag *e;
+	struct rp_comm_calls *e;
 	uint64_t a, b;
 
 	if (comm_members(c) < 0)
 		return -ENOMEM;
 	a = c->native_local_group->hash;
 	b = c->native_remote_group->hash;
-	e = rp_comm_tag(RP_C(MPI_COMM_WORLD), rp_key_mix(a < b ? a : b, a < b ? b : a), tag);
+	e = rp_comm_calls(RP_C(MPI_COMM_WORLD), rp_key_mix(a < b ? a : b, a < b ? b : a));
 	if (!e)
 		return -ENOMEM;
 	c->key = rp_key_child(e->key, ++e->seq, comm_first(c));
@@ -292,7 +292,7 @@ int rp_comm_world_init(void)
 
 void rp_comm_release(struct rp_comm *c)
 {
-	struct rp_comm_tag *tag, *next;
+	struct rp_comm_calls *calls, *next;
 
 	if (c->native_remote_group && c->native_remote_group != c->native_local_group)
 		rp_object_unref(c->native_remote_group);
@@ -302,9 +302,9 @@ void rp_comm_release(struct rp_comm *c)
 		rp_object_unref(c->errhandler);
 	if (c->info)
 		rp_object_unref(c->info);
-	for (tag = c->group_tags; tag; tag = next) {
-		next = tag->next;
-		rp_heap_free(tag);
+	for (calls = c->group_calls; calls; calls = next) {
+		next = calls->next;
+		rp_heap_free(calls);
 	}
 	rp_topo_free(c->topo);
 	rp_attr_release(c->attrs);

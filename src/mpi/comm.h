@@ -7,13 +7,12 @@
 
 #include "mpi/object.h"
 
-/* How often MPI_Comm_create_group was called on a communicator with one (group, tag): its members agree on that, while
- * the parent's other members know nothing of the call. Also the collective clock of such a call. */
-struct rp_comm_tag {
-	struct rp_comm_tag *next;
+/* How often MPI_Comm_create_group was called on a communicator with one group: its members agree on that, while the
+ * parent's other members know nothing of the call. Also the collective clock of such a call. Not by tag: a program may
+ * use a new one each time, and calls of one group follow each other unless several threads make them. */
+struct rp_comm_calls {
+	struct rp_comm_calls *next;
 	uint64_t group_hash;
-	int32_t tag;
-	uint32_t pad;
 	uint64_t key; /* of the clock */
 	uint64_t seq;
 };
@@ -30,13 +29,13 @@ RP_HIDE struct rp_comm *rp_comm_new(const struct rp_comm *parent);
 /* After a lower call stored comm->o.lower (inside): learns members, rank, name and topology, gets its key and is linked.
  * nth: which creation on the parent this is. Returns 0 when the lower handle is MPI_COMM_NULL (nothing is linked). */
 RP_HIDE int rp_comm_learn(struct rp_comm *comm, uint64_t parent_key, uint64_t nth);
-/* The same for MPI_Intercomm_create: both sides derive the key from both groups and the tag. */
-RP_HIDE int rp_comm_learn_inter(struct rp_comm *comm, int32_t tag);
+/* The same for MPI_Intercomm_create: both sides derive the key from both groups. */
+RP_HIDE int rp_comm_learn_inter(struct rp_comm *comm);
 /* The same for a duplicate that the lower library has not finished: from its parent. */
 RP_HIDE void rp_comm_like(struct rp_comm *comm, const struct rp_comm *parent, uint64_t nth);
 /* Keeps a copy of the hints that the application gave. Upper FS. */
 RP_HIDE void rp_comm_keep_info(struct rp_comm *comm, MPI_Info info);
-RP_HIDE struct rp_comm_tag *rp_comm_tag(struct rp_comm *comm, uint64_t group_hash, int32_t tag);
+RP_HIDE struct rp_comm_calls *rp_comm_calls(struct rp_comm *comm, uint64_t group_hash);
 RP_HIDE void rp_comm_release(struct rp_comm *comm); /* memory behind a communicator */
 /* The topology of a lower communicator (inside), NULL: none. */
 RP_HIDE struct rp_topo *rp_topo_learn(MPI_Comm lower, uint32_t *kind);

@@ -160,34 +160,43 @@ RP_EXPORT int PMPI_Comm_create(MPI_Comm comm, MPI_Group group, MPI_Comm *newcomm
 }
 RP_ALIAS(MPI_Comm_create);
 
-/* The entry of (group, tag) under a communicator, made at its first use. */
-struct rp_comm_tag *rp_comm_tag(struct rp_comm *comm, uint64_t group_hash, int32_t tag)
+/* The entry of a group under a communicator, made at its first use. */
+struct rp_comm_calls *rp_comm_calls(struct rp_comm *comm, uint64_t group_hash)
 {
-	struct rp_comm_tag *e;
+	struct rp_comm_calls *e;
 
 	rp_lock();
-	for (e = comm->group_tags; e; e = e->next)
-		if (e->group_hash == group_hash && e->tag == tag)
-			break;
+	for (e = comm->group_calls; e && e->group_hash != group_hash;)
+		e = e->next;
 	if (!e) {
 		e = rp_heap_alloc(sizeof(*e));
 		if (e) {
 			e->group_hash = group_hash;
-			e->tag = tag;
-			e->key = rp_key_mix(rp_key_mix(comm->key, group_hash), 0x100000000UL | (uint32_t)tag);
-			e->next = comm->group_tags;
-			comm->group_tags = e;
+			e->key = rp_key_mix(rp_key_mix(comm->key, group_hash), 0x100000000UL);
+			e->next = comm->group_calls;
+			comm->group_calls = e;
 		}
 	}
 	rp_unlock();
 	return e;
 }
 
-/* Collective over the group alone: the clock, the count and the key are those of (group, tag). */
+/* Which call of the group this was: with threads the members may count two calls in different order, so the first one's
+ * count is told. Inside. */
+static uint64_t agreed(uint64_t seq, int tag, MPI_Comm lower)
+{
+	uint64_t nth = rp_key_mix(seq, (uint32_t)tag);
+
+	if (__builtin_expect(rp_stub.thread_provided == MPI_THREAD_MULTIPLE, 0))
+		rp_lower.MPI_Bcast(&nth, 1, RP_LOWER_TYPE(MPI_UINT64_T), 0, lower);
+	return nth;
+}
+
+/* Collective over the group alone: the clock, the count and the key are the group's. */
 RP_EXPORT int PMPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MPI_Comm *newcomm)
 {
 	struct creation n = { .parent = RP_C(comm) };
-	struct rp_comm_tag *e;
+	struct rp_comm_calls *e;
 	int rc, made = 0;
 
 	if (!comm || n.parent->o.flags & RP_NULL_HANDLE)
@@ -198,14 +207,15 @@ RP_EXPORT int PMPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MP
 		*newcomm = MPI_COMM_NULL;
 		return MPI_SUCCESS;
 	}
-	e = rp_comm_tag(n.parent, RP_G(group)->hash, tag);
+	e = rp_comm_calls(n.parent, RP_G(group)->hash);
 	n.fresh = rp_comm_new(n.parent);
 	if (!e || !n.fresh)
 		return rp_comm_raise(n.parent, MPI_ERR_NO_MEM, "MPI_Comm_create_group");
 	n.t = rp_coll_enter_at(e->key, &e->seq);
+	n.nth = e->seq;
 	rc = rp_lower.MPI_Comm_create_group(RP_LOWER_COMM(comm), RP_LOWER_GROUP(group), tag, FRESH(n));
 	if (rc == MPI_SUCCESS)
-		made = rp_comm_learn(n.fresh, e->key, e->seq);
+		made = rp_comm_learn(n.fresh, e->key, agreed(n.nth, tag, n.fresh->o.lower));
 	rp_coll_leave(n.t);
 	if (made <= 0)
 		rp_object_discard(n.fresh);
@@ -293,10 +303,14 @@ RP_EXPORT int PMPI_Intercomm_create(MPI_Comm local, int leader, MPI_Comm peer, i
 	rc = begin(&n, local, newcomm, "MPI_Intercomm_create");
 	if (rc != MPI_SUCCESS)
 		return rc;
+	/* The clock is the local group's; the other group has to come, too. */
+	if (n.parent->rank == leader && peer)
+		rp_msg_awaits(rp_peer_world(RP_C(peer), remote_leader));
 	rc = rp_lower.MPI_Intercomm_create(RP_LOWER_COMM(local), leader, RP_LOWER_COMM(peer), remote_leader, tag,
 					   FRESH(n));
 	if (rc == MPI_SUCCESS)
-		made = rp_comm_learn_inter(n.fresh, tag);
+		made = rp_comm_learn_inter(n.fresh);
+	rp_msg_awaits(-1);
 	rp_coll_leave(n.t);
 	if (made <= 0)
 		rp_object_discard(n.fresh);

@@ -25,6 +25,8 @@ static struct {
 	uint32_t locked;
 	uint32_t gate_ready;
 	uint64_t shown_key;
+	uint32_t awaits; /* world rank + 1 that a collective in here needs, 0: none */
+	uint32_t shown_awaits;
 	uint64_t slice, slice_end;
 	uint64_t cancelled_at;
 	uint64_t *polled; /* bit per world rank: polled without success since the request came up */
@@ -41,6 +43,11 @@ void rp_control_polled(struct rp_comm *comm, int source)
 		control.polled_any = 1;
 	else if (world >= 0 && control.polled)
 		control.polled[world / 64] |= 1UL << (world % 64);
+}
+
+void rp_msg_awaits(int world)
+{
+	__atomic_store_n(&control.awaits, (uint32_t)(world + 1), __ATOMIC_RELEASE);
 }
 
 static void polled_clear(void)
@@ -61,8 +68,8 @@ static uint32_t put_comm(struct rp_slot *slot, uint32_t n, const struct rp_comm 
 {
 	if (comm->size > 1 || comm->remote_size)
 		n = put_clock(slot, n, comm->key, comm->seq);
-	for (struct rp_comm_tag *tag = comm->group_tags; tag; tag = tag->next)
-		n = put_clock(slot, n, tag->key, tag->seq);
+	for (struct rp_comm_calls *calls = comm->group_calls; calls; calls = calls->next)
+		n = put_clock(slot, n, calls->key, calls->seq);
 	return n;
 }
 
@@ -129,6 +136,8 @@ static void publish(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t state, ui
 	slot->sent = rp_stub.total.sent;
 	slot->received = rp_stub.total.received;
 	slot->progress = rp_stub.total.sent + rp_stub.total.received + rp_gate.passes;
+	control.shown_awaits = __atomic_load_n(&control.awaits, __ATOMIC_ACQUIRE);
+	slot->coll_awaits = state == RP_RANK_IN_COLL ? control.shown_awaits : 0;
 	slot->coll_key = key;
 	slot->echo = control.echo;
 	slot->state = state;
@@ -307,7 +316,8 @@ static uint32_t closing(struct rp_ctl *ctl, struct rp_slot *slot)
 		state = RP_RANK_FINALIZE;
 	else if (in.in_coll == in.threads)
 		state = RP_RANK_IN_COLL;
-	if (state != control.shown || (state == RP_RANK_IN_COLL && in.key != control.shown_key))
+	if (state != control.shown ||
+	    (state == RP_RANK_IN_COLL && (in.key != control.shown_key || control.awaits != control.shown_awaits)))
 		publish(ctl, slot, state, state == RP_RANK_IN_COLL ? in.key : 0);
 	return TURN_US;
 }

@@ -69,6 +69,19 @@ static inline struct rp_thread *rp_nbcoll_enter(struct rp_comm *comm)
 	return t;
 }
 
+/* Inside a collective that needs this world rank to enter a call of its own, on which no clock is common; -1: no more. */
+RP_HIDDEN void rp_msg_awaits(int world);
+
+/* World rank of a peer of comm as its sends and receives name it; -1: none. */
+static inline int rp_peer_world(const struct rp_comm *comm, int peer)
+{
+	int inter = comm->o.flags & RP_INTER;
+
+	if (peer < 0 || peer >= (inter ? comm->remote_size : comm->size))
+		return -1;
+	return inter ? comm->remote_world[peer] : comm->world[peer];
+}
+
 /* ---- communicators ---- */
 
 /* A communicator is about to be freed: forgets what is queued on it. */

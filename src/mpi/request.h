@@ -326,16 +326,6 @@ static inline void rp_count_received(const MPI_Status *status)
 	rp_stub.total.received += status->MPI_SOURCE >= 0;
 }
 
-/* World rank of a peer of comm as its sends and receives name it; -1: none. */
-static inline int rp_peer_world(const struct rp_comm *comm, int peer)
-{
-	int inter = comm->o.flags & RP_INTER;
-
-	if (peer < 0 || peer >= (inter ? comm->remote_size : comm->size))
-		return -1;
-	return inter ? comm->remote_world[peer] : comm->world[peer];
-}
-
 /* ---- polls without success while a request is up: published as waits (control.c) ---- */
 RP_HIDDEN void rp_control_polled(struct rp_comm *comm, int source);
 

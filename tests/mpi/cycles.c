@@ -117,6 +117,7 @@ static int judge(bool *release, struct rp_agreement *verdict)
 						   .settled = !s.seq[i] || c->echo == s.seq[i],
 						   .wait_any = c->wait_any,
 						   .coll_key = c->coll_key,
+						   .coll_awaits = c->coll_awaits,
 						   .clocks = c->clocks,
 						   .nclocks = c->nclocks,
 						   .waits = c->waits,

@@ -3,8 +3,8 @@
  * The case that hangs with a plain collective clock. Four ranks: B is inside an Allreduce and waits for A; A waits for C;
  * C stands at an Allreduce with D that D has not reached, and what A waits for comes after it.
  *
- * usage: hangs recv|test|iprobe|send|file [ITERATIONS]      how A waits for C (file: for a file that C makes, which MPI does
- * not see); prints a sum that does not depend on timing
+ * usage: hangs recv|test|iprobe|send|inter|file [ITERATIONS]      how A waits for C (inter: in MPI_Intercomm_create, whose
+ * other leader is C; file: for a file that C makes, which MPI does not see); prints a sum that does not depend on timing
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -40,6 +40,8 @@ static void wait_for_c(const char *form, int k, int *buf)
 		while (!flag)
 			MPI_Iprobe(2, 7, MPI_COMM_WORLD, &flag, MPI_STATUS_IGNORE);
 		MPI_Recv(buf, 1, MPI_INT, 2, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	} else if (!strcmp(form, "inter")) {
+		buf[0] = 3 * k; /* bridge() comes first */
 	} else if (!strcmp(form, "file")) {
 		while (unlink(file_of(k)))
 			usleep(200);
@@ -55,10 +57,21 @@ static void serve_a(const char *form, int k, int *buf)
 	buf[0] = 3 * k;
 	if (!strcmp(form, "send"))
 		MPI_Recv(buf, LARGE, MPI_INT, 0, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+	else if (!strcmp(form, "inter"))
+		return;
 	else if (!strcmp(form, "file"))
 		fclose(fopen(file_of(k), "w"));
 	else
 		MPI_Send(buf, 1, MPI_INT, 0, 7, MPI_COMM_WORLD);
+}
+
+/* {A, B} come before their Allreduce, {C, D} after theirs. */
+static void bridge(MPI_Comm pair, int rank, int k)
+{
+	MPI_Comm inter;
+
+	MPI_Intercomm_create(pair, 0, MPI_COMM_WORLD, rank < 2 ? 2 : 0, k % 1000, &inter);
+	MPI_Comm_free(&inter);
 }
 
 int main(int argc, char **argv)
@@ -81,6 +94,8 @@ int main(int argc, char **argv)
 	MPI_Bcast(file, sizeof(file), MPI_CHAR, 0, MPI_COMM_WORLD);
 	MPI_Comm_split(MPI_COMM_WORLD, rank / 2, rank, &pair);
 	for (int k = 1; k <= iterations; k++) {
+		if (!strcmp(form, "inter") && rank < 2)
+			bridge(pair, rank, k);
 		if (rank == 0)
 			wait_for_c(form, k, buf);
 		if (rank == 3)
@@ -91,6 +106,8 @@ int main(int argc, char **argv)
 			serve_a(form, k, buf);
 			total += buf[0];
 		}
+		if (!strcmp(form, "inter") && rank >= 2)
+			bridge(pair, rank, k);
 	}
 	MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_LONG, MPI_SUM, MPI_COMM_WORLD);
 	if (rank == 0)
