@@ -317,6 +317,7 @@ static int build(const struct options *o, const struct rp_store *s, const struct
 		rp_command_env(c, "REPRISE_KEEP_OUTPUT", "1");
 	rp_command_env(c, "REPRISE_DIR", dir[0] ? dir : "/");
 	rp_command_env(c, "REPRISE_NAME", slash + 1);
+	rp_command_env(c, "PWD", gen->cwd);
 	return adapter->restart(c, gen, &ro, err);
 }
 

@@ -72,7 +72,7 @@ static int fix_store(const char *given, const char *name, struct rp_command *c, 
 
 static int prepare(const struct options *o, struct rp_command *c, struct rp_error *err)
 {
-	char exe[NAME_MAX + 1], self[PATH_MAX];
+	char exe[NAME_MAX + 1], self[PATH_MAX], cwd[PATH_MAX];
 	const struct rp_adapter *adapter;
 	int rc = rp_self_path(self, sizeof(self), err);
 
@@ -92,6 +92,8 @@ static int prepare(const struct options *o, struct rp_command *c, struct rp_erro
 	rc = fix_store(o->dir, o->name, c, err);
 	if (!rc)
 		rc = adapter->run(c, self, err);
+	if (!rc && getcwd(cwd, sizeof(cwd)))
+		rp_command_env(c, "PWD", cwd); /* the agent may ask it for the directory of the start */
 	rp_command_env(c, "REPRISE_NAME", o->name);
 	rp_command_env(c, "REPRISE_RESTART", NULL);
 	return rc;

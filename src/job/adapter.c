@@ -86,7 +86,59 @@ int rp_adapter_resolve(const char *command, char *exe, size_t size)
 	return -ENOENT;
 }
 
+/* ---- options ---- */
+
+static const char *name_of(const char *word)
+{
+	return word[0] != '-' ? NULL : word + 1 + (word[1] == '-');
+}
+
+bool rp_option_is(const char *word, const char *name)
+{
+	const char *mine = name_of(word);
+	size_t len = mine ? strcspn(mine, "=") : 0;
+
+	return mine && strlen(name) == len && !strncmp(mine, name, len);
+}
+
+enum rp_option_class rp_option_classify(const struct rp_option *table, size_t n, char *const *argv, size_t i,
+					size_t *words)
+{
+	*words = 1;
+	if (argv[i][0] != '-')
+		return RP_OPT_PROGRAM;
+	for (size_t k = 0; k < n; k++) {
+		if (!rp_option_is(argv[i], table[k].name))
+			continue;
+		for (size_t w = 0; !strchr(argv[i], '=') && w < table[k].words && argv[i + *words]; w++)
+			++*words;
+		return table[k].class;
+	}
+	return RP_OPT_OTHER;
+}
+
+bool rp_option_is_given(char *const *extra, const char *option)
+{
+	char *name RP_AUTOFREE = name_of(option) ? strndup(name_of(option), strcspn(name_of(option), "=")) : NULL;
+
+	for (; extra && *extra; extra++)
+		if (name && rp_option_is(*extra, name))
+			return true;
+	return false;
+}
+
 /* ---- commands ---- */
+
+void rp_command_recorded_env(struct rp_command *c, const struct rp_adapter *adapter, const struct rp_gen *gen)
+{
+	for (size_t i = 0; gen->launch_env[i]; i++) {
+		size_t len = strcspn(gen->launch_env[i], "=");
+		char *name RP_AUTOFREE = strndup(gen->launch_env[i], len);
+
+		if (name && gen->launch_env[i][len] && adapter->keeps_env(gen->launch_env[i]) && !getenv(name))
+			rp_command_env(c, name, gen->launch_env[i] + len + 1);
+	}
+}
 
 void rp_command_done(struct rp_command *c)
 {

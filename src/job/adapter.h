@@ -20,6 +20,13 @@
 
 enum rp_option_class { RP_OPT_PROGRAM, RP_OPT_MAPPING, RP_OPT_ENVIRONMENT, RP_OPT_IO, RP_OPT_OTHER };
 
+/* One option of a launcher: its name without dashes, how many words follow it, its class. */
+struct rp_option {
+	const char *name;
+	unsigned char words;
+	unsigned char class; /* enum rp_option_class */
+};
+
 /* A command line and settings of the environment under construction. Strings are owned. */
 struct rp_command {
 	struct {
@@ -59,6 +66,8 @@ struct rp_adapter {
 	bool (*keeps_env)(const char *setting);
 	/* Class of option argv[i]; *words: how many words it and its values take. */
 	enum rp_option_class (*classify)(char *const *argv, size_t i, size_t *words);
+	/* Does a launcher with this line work in the directory of its ranks, not in its own? May be NULL: no. */
+	bool (*moves)(char *const *argv);
 	/* What `reprise run` adds so that ranks start through `reprise rank`. c->argv is the user's line. */
 	int (*run)(struct rp_command *c, const char *reprise, struct rp_error *err);
 	/* The line of a restart. */
@@ -70,6 +79,16 @@ struct rp_adapter {
 	 * when ranks or it were killed. May be NULL. */
 	void (*sweep)(const struct rp_job_info *job);
 };
+
+/* For adapters: the class of argv[i] by a table, as rp_adapter.classify; "--name=value" is one word. */
+enum rp_option_class rp_option_classify(const struct rp_option *table, size_t n, char *const *argv, size_t i,
+					size_t *words);
+/* Is it this option, with one dash or two, with or without "=value"? */
+bool rp_option_is(const char *word, const char *name);
+/* Does the user give this option of the recorded line anew? */
+bool rp_option_is_given(char *const *extra, const char *option);
+/* The recorded settings of the launcher's environment, where today's environment has none of its own. */
+void rp_command_recorded_env(struct rp_command *c, const struct rp_adapter *adapter, const struct rp_gen *gen);
 
 extern const struct rp_adapter rp_adapter_openmpi, rp_adapter_mpich, rp_adapter_none;
 

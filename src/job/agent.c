@@ -144,6 +144,22 @@ static void go_first(void)
 	(void)sched_setscheduler(0, SCHED_RR, &lowest);
 }
 
+/* The directory in which the launcher was started. What its environment says of it may be stale, and is taken only where the
+ * launcher has left it. */
+static char *start_directory(const struct rp_adapter *adapter, pid_t pid, char *const *argv, char *const *env)
+{
+	static const char name[] = "PWD=";
+	char *now = rp_process_link(pid, "cwd");
+
+	for (; now && env && *env && argv && adapter && adapter->moves && adapter->moves(argv); env++) {
+		if (!rp_str_has_prefix(*env, name) || (*env)[sizeof(name) - 1] != '/')
+			continue;
+		free(now);
+		return strdup(*env + sizeof(name) - 1);
+	}
+	return now;
+}
+
 /* Learned from the first rank: who launched it, how, and where its snapshots go. */
 static int learn_job(struct rp_agent *a, const struct rp_msg *m, pid_t pid, const void *record, size_t len)
 {
@@ -161,7 +177,7 @@ static int learn_job(struct rp_agent *a, const struct rp_msg *m, pid_t pid, cons
 	if (!a->launch_argv && e)
 		a->launch_argv = rp_strv_dup((char *[]){ NULL });
 	a->launch_env = keep_settings(adapter, env);
-	a->launch_cwd = rp_process_link(launcher_pid ? launcher_pid : pid, "cwd");
+	a->launch_cwd = start_directory(adapter, launcher_pid ? launcher_pid : pid, a->launch_argv, env);
 	a->info.launcher = strdup(adapter ? adapter->name : "none");
 	a->info.launcher_pid = launcher_pid;
 	a->info.np = a->world_size;

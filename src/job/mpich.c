@@ -12,46 +12,50 @@
 #include "util/array.h"
 #include "util/str.h"
 
-static const struct option {
-	const char *name; /* with one dash or two, as hydra wants */
-	unsigned char words;
-	unsigned char class;
-} options[] = {
-	{ "-n", 1, RP_OPT_MAPPING },
-	{ "-np", 1, RP_OPT_MAPPING },
-	{ "-f", 1, RP_OPT_MAPPING },
-	{ "-hostfile", 1, RP_OPT_MAPPING },
-	{ "-machinefile", 1, RP_OPT_MAPPING },
-	{ "-hosts", 1, RP_OPT_MAPPING },
-	{ "-host", 1, RP_OPT_MAPPING },
-	{ "-ppn", 1, RP_OPT_MAPPING },
-	{ "-bind-to", 1, RP_OPT_MAPPING },
-	{ "-map-by", 1, RP_OPT_MAPPING },
-	{ "-membind", 1, RP_OPT_MAPPING },
-	{ "-order-nodes", 1, RP_OPT_MAPPING },
-	{ "-env", 2, RP_OPT_ENVIRONMENT },
-	{ "-envlist", 1, RP_OPT_ENVIRONMENT },
-	{ "-envnone", 0, RP_OPT_ENVIRONMENT },
-	{ "-envall", 0, RP_OPT_ENVIRONMENT },
-	{ "-genv", 2, RP_OPT_ENVIRONMENT },
-	{ "-genvlist", 1, RP_OPT_ENVIRONMENT },
-	{ "-genvnone", 0, RP_OPT_ENVIRONMENT },
-	{ "-genvall", 0, RP_OPT_ENVIRONMENT },
-	{ "-wdir", 1, RP_OPT_ENVIRONMENT },
-	{ "-iface", 1, RP_OPT_ENVIRONMENT },
-	{ "-launcher", 1, RP_OPT_ENVIRONMENT },
-	{ "-launcher-exec", 1, RP_OPT_ENVIRONMENT },
-	{ "-rmk", 1, RP_OPT_ENVIRONMENT },
-	{ "-l", 0, RP_OPT_IO },
-	{ "-prepend-rank", 0, RP_OPT_IO },
-	{ "-prepend-pattern", 1, RP_OPT_IO },
-	{ "-outfile-pattern", 1, RP_OPT_IO },
-	{ "-errfile-pattern", 1, RP_OPT_IO },
-	{ "-print-all-exitcodes", 0, RP_OPT_IO },
-	{ "-errcodes", 0, RP_OPT_IO },
-	{ "-nameserver", 1, RP_OPT_OTHER },
-	{ "-profile", 0, RP_OPT_OTHER },
-	{ "-usize", 1, RP_OPT_OTHER },
+static const struct rp_option options[] = {
+	{ "n", 1, RP_OPT_MAPPING },
+	{ "np", 1, RP_OPT_MAPPING },
+	{ "f", 1, RP_OPT_MAPPING },
+	{ "hostfile", 1, RP_OPT_MAPPING },
+	{ "machinefile", 1, RP_OPT_MAPPING },
+	{ "hosts", 1, RP_OPT_MAPPING },
+	{ "host", 1, RP_OPT_MAPPING },
+	{ "ppn", 1, RP_OPT_MAPPING },
+	{ "bind-to", 1, RP_OPT_MAPPING },
+	{ "map-by", 1, RP_OPT_MAPPING },
+	{ "membind", 1, RP_OPT_MAPPING },
+	{ "order-nodes", 1, RP_OPT_MAPPING },
+	{ "localhost", 1, RP_OPT_MAPPING },
+	{ "skip-launch-node", 0, RP_OPT_MAPPING },
+	{ "gpus-per-proc", 1, RP_OPT_MAPPING },
+	{ "topolib", 1, RP_OPT_MAPPING },
+	{ "env", 2, RP_OPT_ENVIRONMENT },
+	{ "envlist", 1, RP_OPT_ENVIRONMENT },
+	{ "envnone", 0, RP_OPT_ENVIRONMENT },
+	{ "envall", 0, RP_OPT_ENVIRONMENT },
+	{ "genv", 2, RP_OPT_ENVIRONMENT },
+	{ "genvlist", 1, RP_OPT_ENVIRONMENT },
+	{ "genvnone", 0, RP_OPT_ENVIRONMENT },
+	{ "genvall", 0, RP_OPT_ENVIRONMENT },
+	{ "wdir", 1, RP_OPT_ENVIRONMENT },
+	{ "iface", 1, RP_OPT_ENVIRONMENT },
+	{ "launcher", 1, RP_OPT_ENVIRONMENT },
+	{ "launcher-exec", 1, RP_OPT_ENVIRONMENT },
+	{ "rmk", 1, RP_OPT_ENVIRONMENT },
+	{ "l", 0, RP_OPT_IO },
+	{ "prepend-rank", 0, RP_OPT_IO },
+	{ "prepend-pattern", 1, RP_OPT_IO },
+	{ "outfile-pattern", 1, RP_OPT_IO },
+	{ "errfile-pattern", 1, RP_OPT_IO },
+	{ "print-all-exitcodes", 0, RP_OPT_IO },
+	{ "errcodes", 0, RP_OPT_IO },
+	{ "disable-auto-cleanup", 0, RP_OPT_ENVIRONMENT },
+	{ "disable-hostname-propagation", 0, RP_OPT_ENVIRONMENT },
+	{ "pmi-port", 0, RP_OPT_ENVIRONMENT },
+	{ "demux", 1, RP_OPT_OTHER },
+	{ "nameserver", 1, RP_OPT_OTHER },
+	{ "profile", 0, RP_OPT_OTHER },
+	{ "usize", 1, RP_OPT_OTHER },
 };
 
 static bool is_launcher(const char *exe)
@@ -72,25 +76,25 @@ static bool keeps_env(const char *setting)
 
 static enum rp_option_class classify(char *const *argv, size_t i, size_t *words)
 {
-	const char *name = argv[i];
+	return rp_option_classify(options, RP_COUNT(options), argv, i, words);
+}
 
-	*words = 1;
-	if (name[0] != '-')
-		return RP_OPT_PROGRAM;
-	if (name[1] == '-')
-		name++;
-	for (size_t k = 0; k < RP_COUNT(options); k++) {
-		if (!rp_streq(options[k].name, name))
-			continue;
-		for (size_t w = 0; w < options[k].words && argv[i + *words]; w++)
-			++*words;
-		return options[k].class;
-	}
-	return RP_OPT_OTHER;
+static bool is_count(const char *option)
+{
+	return rp_option_is(option, "n") || rp_option_is(option, "np");
+}
+
+/* Does the user give this option anew? Those that may stand more than once add up. */
+static bool is_given(char *const *extra, const char *option)
+{
+	if (is_count(option))
+		return rp_option_is_given(extra, "-n") || rp_option_is_given(extra, "-np");
+	return !rp_option_is(option, "env") && !rp_option_is(option, "genv") && rp_option_is_given(extra, option);
 }
 
 /* The line with `reprise rank` in front of each program, options of dropped classes left out. */
-static void copy_line(struct rp_command *c, char *const *argv, const char *reprise, bool new_mapping)
+static void copy_line(struct rp_command *c, char *const *argv, const char *reprise, char *const *extra,
+		      bool new_mapping)
 {
 	bool in_program = false;
 
@@ -112,13 +116,20 @@ static void copy_line(struct rp_command *c, char *const *argv, const char *repri
 				rp_command_arg(c, reprise);
 				rp_command_arg(c, "rank");
 			}
-		} else if (new_mapping && class == RP_OPT_MAPPING && !rp_streq(argv[i], "-n") &&
-			   !rp_streq(argv[i], "-np")) {
+		} else if (is_given(extra, argv[i]) || (new_mapping && class == RP_OPT_MAPPING && !is_count(argv[i]))) {
 			continue;
 		}
 		for (size_t w = 0; w < words; w++)
 			rp_command_arg(c, argv[i + w]);
 	}
+}
+
+static bool has_programs_elsewhere(char *const *argv)
+{
+	for (size_t i = 1, words; argv[i] && classify(argv, i, &words) != RP_OPT_PROGRAM; i += words)
+		if (rp_option_is(argv[i], "configfile"))
+			return true;
+	return false;
 }
 
 static int run(struct rp_command *c, const char *reprise, struct rp_error *err)
@@ -129,8 +140,14 @@ static int run(struct rp_command *c, const char *reprise, struct rp_error *err)
 	if (!argv)
 		return rp_error(err, -ENOMEM, "out of memory");
 	memcpy(argv, c->argv.items, c->argv.count * sizeof(*argv));
+	if (has_programs_elsewhere(argv)) {
+		free(argv);
+		return rp_error(err, -EINVAL,
+				"-configfile: its programs cannot be started through Reprise; write them on the "
+				"command line, with : in between");
+	}
 	rp_command_arg(&line, argv[0]);
-	copy_line(&line, argv, reprise, false);
+	copy_line(&line, argv, reprise, NULL, false);
 	free(argv);
 	for (size_t i = 0; i < c->argv.count; i++)
 		free(c->argv.items[i]);
@@ -151,13 +168,7 @@ static int restart(struct rp_command *c, const struct rp_gen *gen, const struct 
 		return rp_error(err, -ENOMEM, "out of memory");
 	if (!gen->launch_argv[0])
 		return rp_error(err, -EINVAL, "the snapshot does not say how its job was launched");
-	for (size_t i = 0; gen->launch_env[i]; i++) {
-		size_t len = strcspn(gen->launch_env[i], "=");
-		char *name RP_AUTOFREE = strndup(gen->launch_env[i], len);
-
-		if (name && gen->launch_env[i][len] && keeps_env(gen->launch_env[i]) && !getenv(name))
-			rp_command_env(c, name, gen->launch_env[i] + len + 1);
-	}
+	rp_command_recorded_env(c, &rp_adapter_mpich, gen);
 	if (!opts->proxy)
 		rp_command_env(c, "LD_PRELOAD", shim);
 	rp_command_arg(c, gen->launch_argv[0]);
@@ -167,7 +178,7 @@ static int restart(struct rp_command *c, const struct rp_gen *gen, const struct 
 	}
 	for (size_t i = 0; opts->extra && opts->extra[i]; i++)
 		rp_command_arg(c, opts->extra[i]);
-	copy_line(c, gen->launch_argv, opts->reprise, opts->hostfile != NULL);
+	copy_line(c, gen->launch_argv, opts->reprise, opts->extra, opts->hostfile != NULL);
 	return c->oom ? rp_error(err, -ENOMEM, "out of memory") : 0;
 }
 

@@ -16,11 +16,7 @@
 #include "util/str.h"
 
 /* Options with the words that follow them. Leading dashes are not part of the name: mpirun takes one or two. */
-static const struct option {
-	const char *name;
-	unsigned char words;
-	unsigned char class;
-} options[] = {
+static const struct rp_option options[] = {
 	{ "n", 1, RP_OPT_MAPPING },
 	{ "np", 1, RP_OPT_MAPPING },
 	{ "c", 1, RP_OPT_MAPPING },
@@ -89,7 +85,7 @@ static const struct option {
 	{ "hnp", 1, RP_OPT_OTHER },
 	{ "ompi-server", 1, RP_OPT_OTHER },
 	{ "preload-files", 1, RP_OPT_OTHER },
-	{ "app", 1, RP_OPT_OTHER },
+	{ "app", 1, RP_OPT_PROGRAM },
 	{ "max-restarts", 1, RP_OPT_OTHER },
 };
 
@@ -125,20 +121,26 @@ static bool keeps_env(const char *setting)
 
 static enum rp_option_class classify(char *const *argv, size_t i, size_t *words)
 {
-	const char *name = argv[i];
+	return rp_option_classify(options, RP_COUNT(options), argv, i, words);
+}
 
-	*words = 1;
-	if (name[0] != '-')
-		return RP_OPT_PROGRAM;
-	name += 1 + (name[1] == '-');
-	for (size_t k = 0; k < RP_COUNT(options); k++) {
-		if (!rp_streq(options[k].name, name))
-			continue;
-		for (size_t w = 0; w < options[k].words && argv[i + *words]; w++)
-			++*words;
-		return options[k].class;
+/* mpirun goes to the directory of the last program that it starts, and stays there. */
+static bool moves(char *const *argv)
+{
+	bool in_program = false;
+
+	for (size_t i = 1, words; argv[i]; i += words) {
+		in_program |= classify(argv, i, &words) == RP_OPT_PROGRAM && argv[i][0] != '-';
+		if (rp_streq(argv[i], ":"))
+			in_program = false;
+		else if (!in_program &&
+			 (rp_option_is(argv[i], "wd") || rp_option_is(argv[i], "wdir") ||
+			  rp_option_is(argv[i], "app") || rp_option_is(argv[i], "set-cwd-to-session-dir")))
+			return true;
+		if (in_program)
+			words = 1;
 	}
-	return RP_OPT_OTHER;
+	return false;
 }
 
 static int run(struct rp_command *c, const char *reprise, struct rp_error *err)
@@ -157,32 +159,35 @@ static int run(struct rp_command *c, const char *reprise, struct rp_error *err)
 
 static bool is_count(const char *option)
 {
-	const char *name = option + strspn(option, "-");
+	return rp_option_is(option, "n") || rp_option_is(option, "np") || rp_option_is(option, "c");
+}
 
-	return rp_streq(name, "n") || rp_streq(name, "np") || rp_streq(name, "c");
+/* Does the user give this option anew? Those that may stand more than once add up. */
+static bool is_given(char *const *extra, const char *option)
+{
+	if (is_count(option))
+		return rp_option_is_given(extra, "-n") || rp_option_is_given(extra, "-np") ||
+		       rp_option_is_given(extra, "-c");
+	return !rp_option_is(option, "mca") && !rp_option_is(option, "gmca") && !rp_option_is(option, "x") &&
+	       rp_option_is_given(extra, option);
 }
 
 /* Is this option left out of a restart's line? */
-static bool is_dropped(enum rp_option_class class, char *const *argv, size_t i, size_t words, bool new_mapping,
-		       bool new_count)
+static bool is_dropped(enum rp_option_class class, char *const *argv, size_t i, size_t words, char *const *extra,
+		       bool new_mapping)
 {
-	if (class == RP_OPT_MAPPING && is_count(argv[i]))
-		return new_count;
-	if (class == RP_OPT_OTHER)
+	if (is_given(extra, argv[i]) || class == RP_OPT_OTHER)
 		return true;
 	if (class == RP_OPT_ENVIRONMENT && words == 3)
 		return is_own_param(argv[i + 1], strlen(argv[i + 1]));
-	return class == RP_OPT_MAPPING && new_mapping;
+	return class == RP_OPT_MAPPING && new_mapping && !is_count(argv[i]);
 }
 
 /* Copies the recorded line without what is dropped; a line that leaves the number of ranks to mpirun gets it. */
 static void copy_line(struct rp_command *c, const struct rp_gen *gen, char *const *extra, bool new_mapping)
 {
 	char **argv = gen->launch_argv, number[16];
-	bool in_program = false, counted = false, several = false, new_count = false;
-
-	for (; extra && *extra; extra++) /* mpirun would take the last */
-		new_count |= is_count(*extra);
+	bool in_program = false, counted = is_given(extra, "-n"), several = false;
 
 	for (size_t i = 1; argv[i]; i++)
 		several |= rp_streq(argv[i], ":");
@@ -191,14 +196,14 @@ static void copy_line(struct rp_command *c, const struct rp_gen *gen, char *cons
 		enum rp_option_class class = classify(argv, i, &words);
 
 		if (rp_streq(argv[i], ":")) {
-			in_program = counted = false;
-		} else if (!in_program && class == RP_OPT_PROGRAM) {
-			if (!counted && !several && !new_count) {
+			in_program = false;
+		} else if (!in_program && class == RP_OPT_PROGRAM && argv[i][0] != '-') {
+			if (!counted && !several) {
 				rp_command_arg(c, "-n");
 				rp_command_arg(c, number);
 			}
 			in_program = true;
-		} else if (!in_program && is_dropped(class, argv, i, words, new_mapping, new_count)) {
+		} else if (!in_program && is_dropped(class, argv, i, words, extra, new_mapping)) {
 			continue;
 		}
 		if (in_program)
@@ -239,13 +244,7 @@ static int restart(struct rp_command *c, const struct rp_gen *gen, const struct 
 		return rc;
 	if (!gen->launch_argv[0])
 		return rp_error(err, -EINVAL, "the snapshot does not say how its job was launched");
-	for (size_t i = 0; gen->launch_env[i]; i++) {
-		size_t len = strcspn(gen->launch_env[i], "=");
-		char *name RP_AUTOFREE = strndup(gen->launch_env[i], len);
-
-		if (name && gen->launch_env[i][len] && keeps_env(gen->launch_env[i]) && !getenv(name))
-			rp_command_env(c, name, gen->launch_env[i] + len + 1);
-	}
+	rp_command_recorded_env(c, &rp_adapter_openmpi, gen);
 	rp_command_arg(c, gen->launch_argv[0]);
 	if (!opts->proxy && component_path(c, opts->pieces))
 		return rp_error(err, -ENOMEM, "out of memory");
@@ -311,6 +310,7 @@ const struct rp_adapter rp_adapter_openmpi = {
 	.is_daemon = is_daemon,
 	.keeps_env = keeps_env,
 	.classify = classify,
+	.moves = moves,
 	.run = run,
 	.restart = restart,
 	.note = note,
