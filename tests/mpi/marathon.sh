@@ -13,7 +13,8 @@ echo "seed $seed"
 restarts=0
 
 nap() { sleep "0.$(printf %03d $((RANDOM % $1)))"; }
-up() { until_true 60 sh -c "reprise ps | grep -q '^marathon .* $ranks/$ranks '"; }
+# The launcher is the job itself: a job that was killed a moment ago may still be listed.
+up() { until_true 60 sh -c "reprise ps | grep -q '^marathon  *$job  *$ranks/$ranks '"; }
 
 reprise run --name marathon mpirun -n "$ranks" "$bin/torture" 100000000 "$seed" 200 "$tmp/stop" >"$tmp/out" 2>&1 </dev/null &
 job=$!
