@@ -3,7 +3,9 @@
  * Counts in three threads, checks its own state all the time and prints one line a step: what it says over any number of
  * restarts is what it says without. Argument: steps of 50 ms. Ends with status 4.
  */
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +66,52 @@ static void nap_and_watch(long *last)
 	}
 }
 
+static struct timespec in_a_moment(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	t.tv_nsec += 2000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+/* Each until a time of its own clock, in every way; nobody wakes it. */
+static int wait_until(void)
+{
+	pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER, held = PTHREAD_MUTEX_INITIALIZER;
+	pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+	struct timespec t = in_a_moment(CLOCK_BOOTTIME);
+	pthread_condattr_t attr;
+	pthread_cond_t cond;
+	sem_t sem;
+	int bad = clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &t, NULL) != 0;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&cond, &attr);
+	sem_init(&sem, 0, 0);
+	pthread_mutex_lock(&mutex);
+	pthread_mutex_lock(&held);
+	pthread_rwlock_rdlock(&rwlock);
+	t = in_a_moment(CLOCK_MONOTONIC);
+	bad += clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) != 0;
+	t = in_a_moment(CLOCK_MONOTONIC);
+	bad += pthread_cond_timedwait(&cond, &mutex, &t) != ETIMEDOUT;
+	t = in_a_moment(CLOCK_MONOTONIC);
+	bad += pthread_cond_clockwait(&cond, &mutex, CLOCK_MONOTONIC, &t) != ETIMEDOUT;
+	t = in_a_moment(CLOCK_REALTIME);
+	bad += pthread_cond_clockwait(&cond, &mutex, CLOCK_REALTIME, &t) != ETIMEDOUT;
+	t = in_a_moment(CLOCK_MONOTONIC);
+	bad += sem_clockwait(&sem, CLOCK_MONOTONIC, &t) != -1 || errno != ETIMEDOUT;
+	t = in_a_moment(CLOCK_MONOTONIC);
+	bad += pthread_mutex_clocklock(&held, CLOCK_MONOTONIC, &t) != ETIMEDOUT;
+	t = in_a_moment(CLOCK_MONOTONIC);
+	bad += pthread_rwlock_clockwrlock(&rwlock, CLOCK_MONOTONIC, &t) != ETIMEDOUT;
+	return bad || now(CLOCK_MONOTONIC) < t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
 /* How far its clocks are ahead of the kernel's, which a system call gives, in hundreds of seconds. */
 static void say_ahead(void)
 {
@@ -91,6 +139,10 @@ int main(int argc, char **argv)
 	for (int i = 0; i < steps; i++) {
 		before = count[1];
 		nap_and_watch(last);
+		if (wait_until()) {
+			printf("a wait did not end as it should\n");
+			return 7;
+		}
 		printf("step %d %s tls %d pid %d %s\n", i, text, tls, getpid(), count[1] > before ? "on" : "STUCK");
 		fflush(stdout);
 	}

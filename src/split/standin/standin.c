@@ -2,7 +2,7 @@
  *
  * The vDSO that the application sees (vdso(7)): same names, same versions, but at an address that stays over a restart,
  * and with clocks that never go backwards. The real one is in the arena. Programs that make the clock_gettime system call
- * themselves, or wait until an absolute monotonic time, see the kernel's clock without the offset.
+ * themselves see the kernel's clock without the offset. Waits until an absolute time: upper/deadline.c.
  */
 #include "split/standin/table.h"
 
