@@ -20,7 +20,7 @@
 
 static int set_options(struct rp_tracee *t, int tid, unsigned long options, struct rp_error *err)
 {
-	if (t->has_seccomp)
+	if (t->suspends)
 		options |= PTRACE_O_SUSPEND_SECCOMP;
 	if (ptrace(PTRACE_SETOPTIONS, tid, NULL, (void *)options) < 0)
 		return rp_error(err, -errno, "thread %d: PTRACE_SETOPTIONS: %s", tid, strerror(errno));

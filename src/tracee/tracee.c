@@ -89,7 +89,7 @@ static void comm_of(int pid, char out[32])
 }
 
 /* Says why a process cannot be seized, or that it may be tried. */
-static int inspect(int pid, bool *seccomp, struct rp_error *err)
+static int inspect(int pid, struct rp_error *err)
 {
 	char path[64], comm[32];
 	RP_AUTOFREE char *text = NULL;
@@ -114,9 +114,21 @@ static int inspect(int pid, bool *seccomp, struct rp_error *err)
 		comm_of(tracer, comm);
 		return rp_error(err, -EBUSY, "pid %d is traced by process %d (%s); detach it first", pid, tracer, comm);
 	}
-	v = status_value(text, "Seccomp");
-	*seccomp = v && *v != '0';
 	return 0;
+}
+
+/* Would seccomp judge the calls that this thread is made to carry out? */
+static bool is_confined(int pid, int tid)
+{
+	char path[64];
+	RP_AUTOFREE char *text = NULL;
+	const char *v;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", pid, tid);
+	if (rp_read_file_at(AT_FDCWD, path, STATUS_MAX, &text, NULL) < 0)
+		return false; /* it is gone */
+	v = status_value(text, "Seccomp");
+	return v && *v != '0';
 }
 
 static struct rp_tracee_thread *find_thread(const struct rp_tracee *t, int tid)
@@ -152,26 +164,35 @@ static void remove_thread(struct rp_tracee *t, size_t i)
 	t->nthreads--;
 }
 
+/* PTRACE_SEIZE, with seccomp suspended where the tracer may do that, which the first thread shows. Each thread has filters of
+ * its own, and may be the only one. */
+static int seize(struct rp_tracee *t, int tid, struct rp_error *err)
+{
+	static const unsigned long options = PTRACE_O_TRACESYSGOOD;
+
+	if (t->suspends && ptrace(PTRACE_SEIZE, tid, NULL, (void *)(options | PTRACE_O_SUSPEND_SECCOMP)) == 0)
+		return 0;
+	if (t->suspends && (tid != t->pid || (errno != EPERM && errno != EINVAL)))
+		return -errno;
+	t->suspends = false;
+	if (is_confined(t->pid, tid))
+		return rp_error(err, -EACCES, "thread %d is under seccomp: suspending that needs CAP_SYS_ADMIN", tid);
+	return ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) < 0 ? -errno : 0;
+}
+
 /* Seizes one thread and asks it to stop. 1: it is gone already. */
 static int seize_thread(struct rp_tracee *t, int tid, struct rp_error *err)
 {
-	unsigned long options = PTRACE_O_TRACESYSGOOD;
-	bool seccomp;
-	int ret;
+	int ret, code = seize(t, tid, err);
 
-	if (t->has_seccomp)
-		options |= PTRACE_O_SUSPEND_SECCOMP;
-	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) < 0) {
-		int code = -errno;
-
+	if (code == -EACCES)
+		return code; /* seccomp; said already */
+	if (code < 0) {
 		if (code == -ESRCH && tid != t->pid)
 			return 1;
-		ret = inspect(t->pid, &seccomp, err); /* a better reason, when there is one */
+		ret = inspect(t->pid, err); /* a better reason, when there is one */
 		if (ret < 0)
 			return ret;
-		if (code == -EPERM && t->has_seccomp)
-			return rp_error(err, code, "pid %d has seccomp filters: suspending them needs CAP_SYS_ADMIN",
-					t->pid);
 		return rp_error(err, code, "cannot trace thread %d of process %d: %s", tid, t->pid, strerror(-code));
 	}
 	if (!add_thread(t, tid)) {
@@ -311,7 +332,8 @@ int rp_tracee_seize(struct rp_tracee **out, int pid, unsigned timeout_ms, struct
 	if (!t)
 		return rp_error(err, -ENOMEM, "out of memory");
 	t->pid = pid;
-	ret = inspect(pid, &t->has_seccomp, err);
+	t->suspends = true;
+	ret = inspect(pid, err);
 	if (ret < 0) {
 		free(t);
 		return ret;

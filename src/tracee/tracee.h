@@ -57,7 +57,7 @@ struct rp_tracee {
 	int pid;
 	struct rp_tracee_thread **threads; /* threads[0] is the leader */
 	size_t nthreads;
-	bool has_seccomp;	  /* filters are suspended while traced */
+	bool suspends;		  /* seccomp is suspended in every thread while it is traced */
 	uint64_t freeze_begin_ns; /* CLOCK_MONOTONIC when the first thread was asked to stop */
 	int timerslack_ns;	  /* of the tracer's thread before; 0: not changed */
 	/* Injection; 0 until the first rp_tracee_arm() */
