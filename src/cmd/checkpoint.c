@@ -36,7 +36,7 @@ static volatile int cancelled;
 
 static void on_interrupt(int sig)
 {
-	cancelled = 1;
+	cancelled++;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

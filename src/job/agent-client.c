@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "job/agent.h"
@@ -238,6 +239,16 @@ void rp_join_done(struct rp_join *join)
 
 /* ---- checkpoint ---- */
 
+#define ANSWER_MS 10000 /* after the time limit: a commit that has begun is not cut short */
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
 static int connect_job(const char *dir, struct rp_msg *m, struct rp_error *err)
 {
 	int dir_fd RP_AUTOCLOSE = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -270,13 +281,31 @@ static int next_message(int sock, struct rp_msg *m, const struct rp_checkpoint_o
 	return m->type == RP_MSG_RESULT;
 }
 
+static void cancel(int sock)
+{
+	const struct rp_msg m = { .magic = RP_MSG_MAGIC, .type = RP_MSG_CANCEL };
+
+	(void)rp_msg_send(sock, &m, -1);
+}
+
+/* An agent that is stopped keeps no time: the client does not wait for it for ever. */
+static int give_up(const struct rp_checkpoint_options *opts, int64_t waited_ms, struct rp_error *err)
+{
+	if (opts->cancel && *opts->cancel > 1)
+		return rp_error(err, RP_CHECKPOINT_CANCELLED, "not waited for: the agent has not answered");
+	if (opts->timeout_ms && waited_ms > (int64_t)opts->timeout_ms + ANSWER_MS)
+		return rp_error(err, RP_CHECKPOINT_TIMEOUT, "timed out: the agent does not answer");
+	return 0;
+}
+
 int rp_agent_checkpoint(const char *dir, const struct rp_checkpoint_options *opts, struct rp_checkpoint_result *res,
 			struct rp_error *err)
 {
 	struct rp_msg m = { .magic = RP_MSG_MAGIC, .type = RP_MSG_CHECKPOINT };
 	int sock RP_AUTOCLOSE = connect_job(dir, &m, err);
 	bool cancelled = false;
-	int rc;
+	int64_t start = now_ms();
+	int rc, silent = 0;
 
 	if (sock < 0)
 		return sock;
@@ -285,17 +314,21 @@ int rp_agent_checkpoint(const char *dir, const struct rp_checkpoint_options *opt
 	rc = rp_msg_send(sock, &m, -1);
 	if (rc)
 		return rp_error(err, rc, "connection to the agent: %s", strerror(-rc));
-	while (rc == 0) {
+	while (rc == 0 && !silent) {
 		struct pollfd p = { .fd = sock, .events = POLLIN };
 
 		if (opts->cancel && *opts->cancel && !cancelled) {
-			struct rp_msg stop = { .magic = RP_MSG_MAGIC, .type = RP_MSG_CANCEL };
-
 			cancelled = true;
-			(void)rp_msg_send(sock, &stop, -1);
+			cancel(sock);
 		}
 		if (poll(&p, 1, 200) > 0)
 			rc = next_message(sock, &m, opts, err);
+		else
+			silent = give_up(opts, now_ms() - start, err);
+	}
+	if (silent) {
+		cancel(sock); /* for when it wakes up */
+		return silent;
 	}
 	if (rc < 0)
 		return rc;

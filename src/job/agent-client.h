@@ -69,7 +69,9 @@ struct rp_checkpoint_options {
 	/* Progress, one line without newline; may be NULL. */
 	void (*progress)(void *arg, const char *line);
 	void *arg;
-	const volatile int *cancel; /* set by a signal handler: the attempt is given up, the job goes on; may be NULL */
+	/* Counts up in a signal handler: at 1 the attempt is given up and the job goes on, at 2 its end is not waited for;
+	 * may be NULL. */
+	const volatile int *cancel;
 };
 
 struct rp_checkpoint_result {

@@ -39,6 +39,23 @@ kill -CONT "$rank"
 check "the job goes on after Ctrl-C" moves
 [ ! -e "$REPRISE_DIR/ring/manifest.json" ] || fail "a generation of a failed attempt"
 
+# An agent that is stopped.
+agent=$(reprise ps --json | sed -n 's/.*"agent_pid": *\([0-9]*\).*/\1/p')
+kill -STOP "$agent"
+reprise checkpoint ring >"$tmp/o" 2>&1 &
+command=$!
+sleep 0.5
+kill -INT $command
+sleep 0.5
+kill -0 $command || fail "one Ctrl-C does not wait for the agent: $(cat "$tmp/o")"
+kill -INT $command
+check "a second Ctrl-C ends it" until_true 10 sh -c "! kill -0 $command"
+grep -q "the agent has not answered" "$tmp/o" || fail "$(cat "$tmp/o")"
+refused 4 "timed out: the agent does not answer" reprise checkpoint --timeout 1 ring
+kill -CONT "$agent"
+check "the job goes on beside its agent" moves
+[ ! -e "$REPRISE_DIR/ring/manifest.json" ] || fail "a generation of a request that was taken back"
+
 reprise checkpoint --stop ring >/dev/null || fail "--stop"
 [ "$(ps -o stat= --ppid $job | grep -c '^T')" = 2 ] || fail "--stop: $(ps -o stat= --ppid $job | xargs)"
 # shellcheck disable=SC2046
