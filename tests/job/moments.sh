@@ -17,7 +17,7 @@ again()
 	cat "$tmp/out" >>"$tmp/out.before"
 	reprise restart job >"$tmp/out" 2>&1 </dev/null &
 	job=$!
-	check "restarted: $(cat "$tmp/out")" until_true 20 sh -c "reprise ps | grep -q '^job .* 2/2 '"
+	check "restarted: $(cat "$tmp/out")" until_true 20 sh -c "reprise ps | grep -q '^job  *$job  *2/2 '"
 }
 
 reprise run --name job mpirun -n 2 "$bin/moments" "$d" >"$tmp/out" 2>&1 </dev/null &
