@@ -23,6 +23,8 @@
 #endif
 
 #define STATUS_MAX (1U << 20)
+#define STAT_MAX 4096
+#define STARVED_MAX 6 /* times the time limit: ranks that spin can keep others from running for long */
 #define FIRST_NAP_NS 4000
 #define LONGEST_NAP_NS 1000000
 
@@ -204,9 +206,25 @@ static int seize_thread(struct rp_tracee *t, int tid, struct rp_error *err)
 	return 0;
 }
 
+/* Is it in a system call that nothing interrupts? Else it only waits for a CPU. */
+static bool is_uninterruptible(int tid)
+{
+	RP_AUTOFREE char *text = NULL;
+	const char *p;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", tid);
+	if (rp_read_file_at(AT_FDCWD, path, STAT_MAX, &text, NULL) < 0)
+		return false;
+	p = strrchr(text, ')');
+	return p && p[1] == ' ' && p[2] == 'D';
+}
+
 /* Waits until a seized thread stands at a PTRACE_EVENT_STOP. 1: it ended instead. */
 static int settle_thread(struct rp_tracee_thread *th, unsigned timeout_ms, struct rp_error *err)
 {
+	unsigned starved = 0;
+
 	for (int tries = 0; tries < 1000; tries++) {
 		int sig = 0, stop = rp_stop_wait(th->tid, timeout_ms, &sig);
 
@@ -219,7 +237,13 @@ static int settle_thread(struct rp_tracee_thread *th, unsigned timeout_ms, struc
 		case -ECHILD:
 			return 1;
 		case -ETIMEDOUT:
-			return rp_error(err, stop, "thread %d does not stop: it is in uninterruptible sleep", th->tid);
+			if (is_uninterruptible(th->tid))
+				return rp_error(err, stop, "thread %d does not stop: it is in uninterruptible sleep",
+						th->tid);
+			if (++starved == STARVED_MAX)
+				return rp_error(err, stop, "thread %d does not stop: it gets no time on a CPU",
+						th->tid);
+			break;
 		case RP_STOP_SIGNAL:
 			/* Deliver it, and stop again before the first instruction of its handler: a signal that was
 			 * taken away here would be lost when we are killed. The trap above has used up the interrupt. */

@@ -73,8 +73,8 @@ struct rp_tracee {
 
 /* ---- stop and release (tracee.c) ---- */
 
-/* Stops every thread of pid. Threads that appear meanwhile are caught too. timeout_ms: for one that does not stop
- * (uninterruptible sleep). On success *out is the caller's.
+/* Stops every thread of pid. Threads that appear meanwhile are caught too. timeout_ms: for one in
+ * uninterruptible sleep; one that only gets no CPU has six times as long. On success *out is the caller's.
  * -ESRCH: no such process; -EBUSY: another tracer holds it (named); -ENOTSUP: zombie, leader gone, syscall user dispatch;
  * -EPERM: not allowed; -ETIMEDOUT. On failure the process runs on. */
 int rp_tracee_seize(struct rp_tracee **out, int pid, unsigned timeout_ms, struct rp_error *err);
