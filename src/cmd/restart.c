@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -137,20 +136,16 @@ static void move_pid_cursor(const struct rp_gen *gen)
 }
 
 /* The processes of the killed job may just be going away: they are waited for, then named. */
-static int wait_for_ids(const struct rp_gen *gen, struct rp_error *err)
+static int wait_for_ids(const struct restart_ids *ids, struct rp_error *err)
 {
 	const struct timespec pause = { .tv_nsec = 20000000 };
-	struct utsname u;
 	char text[256];
 
-	if (uname(&u))
-		return 0;
 	for (int tries = 0;; tries++) {
 		bool taken = false;
 
-		for (size_t i = 0; i < gen->nranks && !taken; i++)
-			taken = rp_streq(gen->ranks[i].host, u.nodename) &&
-				rp_process_holder(gen->ranks[i].pid, NULL, text, sizeof(text));
+		for (size_t i = 0; i < ids->count && !taken; i++)
+			taken = rp_process_holder(ids->items[i], NULL, text, sizeof(text));
 		if (!taken || tries * 20 >= WAIT_FOR_IDS_MS) {
 			cmd_wait_done();
 			return !taken ? 0 : rp_error(err, -EEXIST, "%s; end it, or use --pid prefer or any", text);
@@ -353,6 +348,7 @@ static int run(const struct rp_gen *gen, const struct rp_adapter *adapter, const
 
 static int restart(const struct options *o, struct rp_error *err, int *exit_code)
 {
+	struct restart_ids ids = { 0 };
 	struct rp_command c = { 0 };
 	const struct rp_adapter *adapter;
 	const struct rp_gen *gen;
@@ -374,7 +370,7 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 		goto out;
 	}
 	if (!rc)
-		rc = restart_check(s, gen, err);
+		rc = restart_check(s, gen, &ids, err);
 	if (!rc)
 		rc = build(o, s, gen, adapter, &c, err);
 	if (!rc && o->showme) {
@@ -388,12 +384,13 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 	if (!rc)
 		rc = set_stdin(s, gen, o->stdin_path, err);
 	if (!rc && rp_streq(o->pid, "exact"))
-		rc = wait_for_ids(gen, err);
+		rc = wait_for_ids(&ids, err);
 	if (!rc)
 		rc = run(gen, adapter, &c, err, exit_code);
 out:
 	rp_command_done(&c);
 	rp_store_free(s);
+	free(ids.items);
 	return rc;
 }
 

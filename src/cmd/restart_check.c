@@ -12,6 +12,7 @@
 
 #include "engine/restore.h"
 #include "job/world.h"
+#include "util/array.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "util/str.h"
@@ -105,7 +106,7 @@ static int check_sizes(const struct rp_store *s, uint32_t seq, const struct rp_g
 }
 
 /* What the rank itself will check first, here already: one line instead of one per rank and the launcher's own. */
-static int check_image(const struct rp_gen_rank *rank, const char *path, struct rp_error *err)
+static int check_image(const struct rp_gen_rank *rank, const char *path, struct restart_ids *ids, struct rp_error *err)
 {
 	const struct rp_restore_opts opts = { .images_dir = path,
 					      .attach = RP_ATTACH_INPLACE,
@@ -117,11 +118,19 @@ static int check_image(const struct rp_gen_rank *rank, const char *path, struct 
 
 	if (rc)
 		return rp_error_prefix(err, rc == -ENOENT ? -ESTALE : rc, "rank %d: ", rank->rank);
+	for (size_t i = 0; !rc && i < r->tasks[0].nthreads; i++) {
+		int *slot = RP_ARRAY_PUSH(ids);
+
+		if (slot)
+			*slot = r->tasks[0].threads[i].tid;
+		else
+			rc = rp_error(err, -ENOMEM, "out of memory");
+	}
 	rp_restore_free(r);
-	return 0;
+	return rc;
 }
 
-int restart_check(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err)
+int restart_check(const struct rp_store *s, const struct rp_gen *gen, struct restart_ids *ids, struct rp_error *err)
 {
 	struct utsname u;
 	int rc;
@@ -136,7 +145,7 @@ int restart_check(const struct rp_store *s, const struct rp_gen *gen, struct rp_
 
 		rc = path ? check_sizes(s, gen->seq, &gen->ranks[i], err) : rp_error(err, -ENOMEM, "out of memory");
 		if (!rc && rp_streq(gen->ranks[i].host, u.nodename))
-			rc = check_image(&gen->ranks[i], path, err);
+			rc = check_image(&gen->ranks[i], path, ids, err);
 	}
 	return rc;
 }

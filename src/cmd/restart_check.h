@@ -9,7 +9,14 @@
 #include "job/store.h"
 #include "util/error.h"
 
-/* 0, or -errno with the difference in one line. Another kernel or C library is only warned of. */
-int restart_check(const struct rp_store *s, const struct rp_gen *gen, struct rp_error *err);
+/* Ids of all threads of the ranks that come back on this host. Owned; free(items). */
+struct restart_ids {
+	int *items;
+	size_t count, room;
+};
+
+/* 0, or -errno with the difference in one line. Another kernel or C library is only warned of. ids: filled, the caller's also
+ * after a failure. */
+int restart_check(const struct rp_store *s, const struct rp_gen *gen, struct restart_ids *ids, struct rp_error *err);
 
 #endif
