@@ -51,29 +51,11 @@ static void die(const char *what, const char *text)
 
 static uint64_t odd_number(uint64_t old)
 {
-	static const uint64_t values[] = { 0,
-					   1,
-					   2,
-					   3,
-					   7,
-					   64,
-					   65,
-					   255,
-					   4095,
-					   4096,
-					   65535,
-					   65536,
-					   0x7fffffff,
-					   0x80000000,
-					   0xffffffff,
-					   0x100000000,
-					   0x7fffffffe000,
-					   0x7ffffffff000,
-					   0x800000000000,
-					   INT64_MAX,
-					   1ULL << 63,
-					   UINT64_MAX,
-					   UINT64_MAX - 4095 };
+	/* clang-format off */
+	static const uint64_t values[] = { 0, 1, 2, 3, 7, 64, 65, 255, 4095, 4096, 65535, 65536, 0x7fffffff, 0x80000000,
+					   0xffffffff, 0x100000000, 0x7fffffffe000, 0x7ffffffff000, 0x800000000000,
+					   INT64_MAX, 1ULL << 63, UINT64_MAX, UINT64_MAX - 4095 };
+	/* clang-format on */
 
 	switch (next(5)) {
 	case 0:
