@@ -68,7 +68,8 @@ struct rp_slot {
 	uint32_t command_seq; /* futex; grows with each command */
 	uint32_t
 		coll_awaits; /* IN_COLL: world rank + 1 that has to enter a call of its own, without a common clock; 0 none */
-	uint32_t reserved[13];
+	uint32_t threads; /* that call MPI; IN_COLL: some of several may be parked, and a RELEASE lets those run on */
+	uint32_t reserved[12];
 	char text[256]; /* REFUSED: one line */
 	/* world ranks that it may be waiting for: open receives, sends, unsuccessful polls */
 	uint32_t waits[RP_SLOT_WAITS];

@@ -161,6 +161,13 @@ static bool count(const struct rp_agree_rank *ranks, size_t n, struct census *c,
 	return refused;
 }
 
+/* A rank of several threads that is inside a collective may owe what another thread of it has to do. */
+static bool has_parked(const struct rp_agree_rank *r)
+{
+	return r->state == RP_RANK_PARKED || r->state == RP_RANK_PREINIT ||
+	       (r->state == RP_RANK_IN_COLL && r->threads > 1);
+}
+
 int rp_agree(const struct rp_agree_rank *ranks, size_t n, bool *release, struct rp_agreement *out)
 {
 	struct census c = { 0 };
@@ -193,7 +200,7 @@ int rp_agree(const struct rp_agree_rank *ranks, size_t n, bool *release, struct 
 	close_over(&t, ranks, n, release);
 	free(t.entries);
 	for (size_t i = 0; i < n; i++) {
-		release[i] = release[i] && (ranks[i].state == RP_RANK_PARKED || ranks[i].state == RP_RANK_PREINIT);
+		release[i] = release[i] && has_parked(&ranks[i]);
 		out->nrelease += release[i];
 	}
 	if (out->nrelease)

@@ -25,6 +25,7 @@ struct rp_agree_rank {
 	bool wait_any;
 	uint64_t coll_key;
 	uint32_t coll_awaits; /* world rank + 1, 0: none */
+	uint32_t threads;
 	const struct rp_clock *clocks;
 	uint32_t nclocks;
 	const uint32_t *waits; /* world ranks; those outside 0..n-1 are ignored */
@@ -47,7 +48,8 @@ struct rp_agreement {
 	char text[320];
 };
 
-/* Judges n ranks. release (n entries) is set for RELEASE: true for each rank that is parked and obliged.
+/* Judges n ranks. release (n entries) is set for RELEASE: true for each rank that is obliged and has something
+ * parked.
  * Returns 0 or -ENOMEM. */
 int rp_agree(const struct rp_agree_rank *ranks, size_t n, bool *release, struct rp_agreement *out);
 

@@ -169,6 +169,7 @@ static void look_at(struct view *v, int32_t i, const struct rp_slot *s)
 		r->wait_any = s->wait_any != 0;
 		r->coll_key = s->coll_key;
 		r->coll_awaits = s->coll_awaits;
+		r->threads = s->threads;
 		r->nclocks = s->nclocks < RP_SLOT_CLOCKS ? s->nclocks : RP_SLOT_CLOCKS;
 		r->nwaits = s->nwaits < RP_SLOT_WAITS ? s->nwaits : RP_SLOT_WAITS;
 		memcpy(v->clocks[i], s->clocks, r->nclocks * sizeof(*s->clocks));
@@ -233,7 +234,7 @@ static void release(struct rp_attempt *t, const struct view *v, bool all)
 {
 	for (int32_t i = 0; i < v->n; i++) {
 		bool parked = v->ranks[i].state == RP_RANK_PARKED || v->ranks[i].state == RP_RANK_PREINIT;
-		struct rp_slot *s = parked && (all || v->release[i]) ? slot_of(t, i) : NULL;
+		struct rp_slot *s = (parked && all) || v->release[i] ? slot_of(t, i) : NULL;
 
 		if (s)
 			command(s, RP_CMD_RELEASE);

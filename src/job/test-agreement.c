@@ -176,6 +176,27 @@ static void test_other_leader(void **state)
 	assert_int_equal(judge(&j), RP_VERDICT_WAIT);
 }
 
+/* 0 and 1 are inside two collectives, each with another thread that owes the other one its part. */
+static void test_threads_cross(void **state)
+{
+	struct job j;
+
+	job_init(&j);
+	for (int i = 0; i < 2; i++) {
+		j.clocks[i][1] = (struct rp_clock){ PAIR + 1, 1 };
+		j.r[i].nclocks = 2;
+		j.r[i].state = RP_RANK_IN_COLL;
+		j.clocks[i][i].seq++;
+	}
+	j.r[0].coll_key = WORLD;
+	j.r[1].coll_key = PAIR + 1;
+	judge(&j);
+	assert_released(&j, 0, 0, 1, 1); /* one thread each: nothing of them is parked */
+	j.r[0].threads = j.r[1].threads = 2;
+	judge(&j);
+	assert_released(&j, 1, 1, 1, 1);
+}
+
 static void test_any_is_bounded_by_communicators(void **state)
 {
 	struct job j;
@@ -264,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_hole_by_any),
 		cmocka_unit_test(test_hole_transitive),
 		cmocka_unit_test(test_other_leader),
+		cmocka_unit_test(test_threads_cross),
 		cmocka_unit_test(test_any_is_bounded_by_communicators),
 		cmocka_unit_test(test_two_communicators_of_one_group),
 		cmocka_unit_test(test_init),

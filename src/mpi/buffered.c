@@ -9,6 +9,7 @@ static int reap_sent(void)
 	struct rp_link *l, *next;
 	int open = 0;
 
+	rp_msg_lock();
 	for (l = rp_msg.live.next; l != &rp_msg.live; l = next) {
 		struct rp_req *r = rp_req_of_link(l);
 
@@ -22,10 +23,11 @@ static int reap_sent(void)
 		rp_msg.orphans--;
 		rp_req_free(r);
 	}
+	rp_msg_unlock();
 	return open;
 }
 
-static int buffered_send(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
+static int buffer_and_send(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
 {
 	int rc, size = 0, position = 0;
 	struct rp_req *r;
@@ -58,6 +60,16 @@ static int buffered_send(const void *buf, int count, MPI_Datatype type, int dest
 	rp_msg.buffer_used += space;
 	rp_msg.orphans++;
 	return MPI_SUCCESS;
+}
+
+static int buffered_send(const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
+{
+	int rc;
+
+	rp_msg_lock();
+	rc = buffer_and_send(buf, count, type, dest, tag, comm);
+	rp_msg_unlock();
+	return rc;
 }
 
 /* What the application holds is complete from the beginning. */

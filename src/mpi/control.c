@@ -42,7 +42,7 @@ void rp_control_polled(struct rp_comm *comm, int source)
 	if (source == MPI_ANY_SOURCE)
 		control.polled_any = 1;
 	else if (world >= 0 && control.polled)
-		control.polled[world / 64] |= 1UL << (world % 64);
+		__atomic_or_fetch(&control.polled[world / 64], 1UL << (world % 64), __ATOMIC_RELAXED);
 }
 
 void rp_msg_awaits(int world)
@@ -71,6 +71,22 @@ static uint32_t put_comm(struct rp_slot *slot, uint32_t n, const struct rp_comm 
 	for (struct rp_comm_calls *calls = comm->group_calls; calls; calls = calls->next)
 		n = put_clock(slot, n, calls->key, calls->seq);
 	return n;
+}
+
+/* The agent knows one entry at which a parked rank stands. What other threads have counted and not begun is taken back
+ * here. */
+static void take_back_entries(struct rp_slot *slot, uint64_t known)
+{
+	slot->threads = 0;
+	for (struct rp_thread *t = rp_threads_lock(); t; t = (struct rp_thread *)t->next) {
+		uint64_t key = *(volatile uint64_t *)&t->coll_key;
+
+		slot->threads++;
+		for (uint32_t i = 0; key && key != known && !t->depth && i < slot->nclocks; i++)
+			if (slot->clocks[i].key == key)
+				slot->clocks[i].seq--;
+	}
+	rp_threads_unlock();
 }
 
 /* More communicators than the page has room for: 0, the rank cannot be carried. */
@@ -126,6 +142,7 @@ static void publish(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t state, ui
 	__atomic_add_fetch(&slot->version, 1, __ATOMIC_ACQ_REL);
 	if (rp_msg.ready && state != RP_RANK_RUNNING) {
 		fits = put_clocks(slot);
+		take_back_entries(slot, state == RP_RANK_PARKED ? key : 0);
 		put_waits(slot);
 	}
 	if (!fits) {
@@ -154,6 +171,7 @@ struct inside {
 	uint32_t in_coll; /* of those: in a collective */
 	uint32_t at_coll; /* outside, standing at the entry of one */
 	uint64_t key;	  /* of a collective that one is in, else of one that one stands at */
+	uint64_t keys;	  /* of all, mixed: the same while nobody moves */
 };
 
 static void look_inside(struct inside *in)
@@ -168,6 +186,7 @@ static void look_inside(struct inside *in)
 		in->threads += depth > 0;
 		in->in_coll += depth > 0 && key;
 		in->at_coll += depth == 0 && key;
+		in->keys += key;
 		if (key && (depth > 0 || !in->in_coll))
 			in->key = key;
 	}
@@ -184,7 +203,7 @@ static void publish_parked(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t st
 		before = *in;
 		publish(ctl, slot, state, before.key);
 		look_inside(in);
-	} while (in->threads || in->key != before.key);
+	} while (in->threads || in->keys != before.keys);
 }
 
 /* ---- phases ---- */
@@ -213,7 +232,7 @@ static void unlock(void)
 /* The attempt is over for this rank: run. */
 static uint32_t resume(struct rp_ctl *ctl, struct rp_slot *slot)
 {
-	if (rp_msg.held && control.phase != QUIET)
+	if (rp_msg.held && control.phase == PARKED)
 		rp_sync_believe();
 	unlock();
 	control.phase = IDLE;
@@ -225,7 +244,7 @@ static uint32_t resume(struct rp_ctl *ctl, struct rp_slot *slot)
 
 static uint32_t release(struct rp_ctl *ctl, struct rp_slot *slot)
 {
-	if (rp_msg.held)
+	if (rp_msg.held && control.phase == PARKED) /* made there only, and only there everybody is out */
 		rp_sync_believe();
 	polled_clear();
 	control.slice = control.slice ? control.slice * 2 : SLICE_FIRST_US;

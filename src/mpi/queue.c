@@ -64,13 +64,14 @@ struct rp_entry *rp_queue_find(struct rp_comm *comm, int source, int tag, int ta
 
 	if (!comm)
 		return NULL;
+	rp_msg_lock();
 	for (e = queue_of(comm)->first; e; e = e->next)
 		if ((source == MPI_ANY_SOURCE || source == e->source) && (tag == MPI_ANY_TAG || tag == e->tag))
 			break;
-	if (!e || !take)
-		return e;
-	queue_remove(e);
-	if (e->ack) {
+	if (e && take)
+		queue_remove(e);
+	rp_msg_unlock();
+	if (e && take && e->ack) {
 		rp_sync_acknowledge(comm, e->source, e->ack);
 		e->ack = 0;
 	}

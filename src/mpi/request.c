@@ -45,8 +45,10 @@ struct rp_req *rp_req_more(void)
 
 static void other_count(struct rp_req *r, int by)
 {
+	rp_msg_lock();
 	rp_msg.user_code += r->other == RP_OTHER_CODE ? by : 0;
 	rp_msg.others += r->other == RP_OTHER_REFUSE || r->other == RP_OTHER_PERSISTENT ? by : 0;
+	rp_msg_unlock();
 }
 
 void rp_req_drop_refs(struct rp_req *r)
@@ -147,7 +149,9 @@ static void operation_over(struct rp_req *r)
 	if (r->sync)
 		rp_sync_close(r);
 	if (r->space) {
+		rp_msg_lock();
 		rp_msg.buffer_used -= r->space;
+		rp_msg_unlock();
 		r->space = 0;
 		rp_heap_free(r->heap);
 		r->heap = NULL;
@@ -232,6 +236,7 @@ void rp_req_reap(void)
 
 	if (rp_msg.orphans < next_look)
 		return;
+	rp_msg_lock();
 	for (l = rp_msg.live.next; l != &rp_msg.live; l = next) {
 		struct rp_req *r = rp_req_of_link(l);
 
@@ -242,6 +247,7 @@ void rp_req_reap(void)
 		}
 	}
 	next_look = rp_msg.orphans < 8 ? 16 : 2 * rp_msg.orphans;
+	rp_msg_unlock();
 }
 
 void rp_status_empty(MPI_Status *status)

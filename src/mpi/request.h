@@ -306,10 +306,18 @@ enum { RP_TAG_NONE = 1, RP_TAG_ACK, RP_TAG_ASK, RP_TAG_ANSWER, RP_TAG_UP, RP_TAG
 
 /* ---- the count on the fast path ---- */
 
+static inline void rp_count(uint64_t *total)
+{
+	if (__builtin_expect(rp_msg.threaded, 0))
+		__atomic_add_fetch(total, 1, __ATOMIC_RELAXED);
+	else
+		++*total;
+}
+
 static inline void rp_count_sent(struct rp_comm *comm, int dest, int tag)
 {
 	if (__builtin_expect(dest >= 0, 1)) {
-		rp_stub.total.sent++;
+		rp_count(&rp_stub.total.sent);
 		if (__builtin_expect(rp_msg.sync_open, 0))
 			rp_sync_sent(comm, dest, tag);
 	}
@@ -323,7 +331,8 @@ static inline int rp_is_complete(MPI_Request lower)
 
 static inline void rp_count_received(const MPI_Status *status)
 {
-	rp_stub.total.received += status->MPI_SOURCE >= 0;
+	if (status->MPI_SOURCE >= 0)
+		rp_count(&rp_stub.total.received);
 }
 
 /* ---- polls without success while a request is up: published as waits (control.c) ---- */

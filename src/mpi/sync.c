@@ -51,20 +51,23 @@ static struct rp_sync *way_find(const struct rp_comm *comm, int dest, int tag)
 
 void rp_sync_sent(struct rp_comm *comm, int dest, int tag)
 {
-	struct rp_sync *s = way_find(comm, dest, tag);
+	struct rp_sync *s;
 
+	rp_msg_lock();
+	s = way_find(comm, dest, tag);
 	if (s)
 		s->count++;
+	rp_msg_unlock();
 }
 
-int rp_sync_open(struct rp_req *r)
+static struct rp_sync *way_get(struct rp_req *r)
 {
 	struct rp_sync *s = way_find(r->comm, r->peer, r->tag), **head;
 
 	if (!s) {
 		s = rp_heap_alloc(sizeof(*s));
 		if (!s)
-			return -ENOMEM;
+			return NULL;
 		s->comm = r->comm;
 		s->dest = r->peer;
 		s->tag = r->tag;
@@ -73,10 +76,22 @@ int rp_sync_open(struct rp_req *r)
 		*head = s;
 		rp_msg.sync_open++;
 	}
-	s->refs++;
-	r->sync = s;
-	r->ordinal = s->count;
-	return 0;
+	return s;
+}
+
+int rp_sync_open(struct rp_req *r)
+{
+	struct rp_sync *s;
+
+	rp_msg_lock();
+	s = way_get(r);
+	if (s) {
+		s->refs++;
+		r->sync = s;
+		r->ordinal = s->count;
+	}
+	rp_msg_unlock();
+	return s ? 0 : -ENOMEM;
 }
 
 void rp_sync_close(struct rp_req *r)
@@ -84,13 +99,15 @@ void rp_sync_close(struct rp_req *r)
 	struct rp_sync *s = r->sync, **p;
 
 	r->sync = NULL;
-	if (--s->refs)
-		return;
-	for (p = bucket(s->comm, s->dest, s->tag); *p != s;)
-		p = &(*p)->next;
-	*p = s->next;
-	rp_heap_free(s);
-	rp_msg.sync_open--;
+	rp_msg_lock();
+	if (!--s->refs) {
+		for (p = bucket(s->comm, s->dest, s->tag); *p != s;)
+			p = &(*p)->next;
+		*p = s->next;
+		rp_heap_free(s);
+		rp_msg.sync_open--;
+	}
+	rp_msg_unlock();
 }
 
 uint64_t rp_sync_later(const struct rp_req *r)
@@ -103,20 +120,22 @@ uint64_t rp_sync_later(const struct rp_req *r)
 static void letter_send(const void *data, int size, int rank, int tag)
 {
 	rp_lower.MPI_Send(data, size, RP_LOWER_TYPE(MPI_BYTE), rank, tag, rp_msg.world);
-	rp_stub.total.sent++;
+	rp_count(&rp_stub.total.sent);
 }
 
 /* Receives one letter if there is one; returns its sender or -1. */
 static int letter_receive(void *data, int size, int tag)
 {
+	MPI_Message message;
 	MPI_Status status;
 	int flag = 0;
 
-	rp_lower.MPI_Iprobe(MPI_ANY_SOURCE, tag, rp_msg.world, &flag, &status);
+	/* Matched: another thread may look at the same time. */
+	rp_lower.MPI_Improbe(MPI_ANY_SOURCE, tag, rp_msg.world, &flag, &message, &status);
 	if (!flag)
 		return -1;
-	rp_lower.MPI_Recv(data, size, RP_LOWER_TYPE(MPI_BYTE), status.MPI_SOURCE, tag, rp_msg.world, MPI_STATUS_IGNORE);
-	rp_stub.total.received++;
+	rp_lower.MPI_Mrecv(data, size, RP_LOWER_TYPE(MPI_BYTE), &message, MPI_STATUS_IGNORE);
+	rp_count(&rp_stub.total.received);
 	return status.MPI_SOURCE;
 }
 
@@ -154,9 +173,11 @@ int rp_sync_poll(void)
 	int n = 0;
 
 	while (letter_receive(&id, sizeof(id), RP_TAG_ACK) >= 0) {
+		rp_msg_lock();
 		r = named(id);
 		if (r)
 			matched(r);
+		rp_msg_unlock();
 		n++;
 	}
 	return n;

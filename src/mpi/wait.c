@@ -369,8 +369,10 @@ RP_EXPORT int PMPI_Request_free(MPI_Request *request)
 		rp_lower.MPI_Request_free(&lower);
 	}
 	if ((r->flags & (RP_REQ_ACTIVE | RP_REQ_DONE)) == RP_REQ_ACTIVE) {
+		rp_msg_lock();
 		r->flags |= RP_REQ_ORPHAN;
 		rp_msg.orphans++;
+		rp_msg_unlock();
 		rp_req_reap();
 	} else {
 		rp_req_free(r);

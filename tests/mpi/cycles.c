@@ -118,6 +118,7 @@ static int judge(bool *release, struct rp_agreement *verdict)
 						   .wait_any = c->wait_any,
 						   .coll_key = c->coll_key,
 						   .coll_awaits = c->coll_awaits,
+						   .threads = c->threads,
 						   .clocks = c->clocks,
 						   .nclocks = c->nclocks,
 						   .waits = c->waits,
