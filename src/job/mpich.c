@@ -110,11 +110,13 @@ static void copy_line(struct rp_command *c, char *const *argv, const char *repri
 			const char *base = strrchr(argv[i], '/');
 
 			in_program = true;
-			/* A recorded line has the prefix already. */
-			if (!rp_streq(base ? base + 1 : argv[i], "reprise") || !argv[i + 1] ||
-			    !rp_streq(argv[i + 1], "rank")) {
-				rp_command_arg(c, reprise);
-				rp_command_arg(c, "rank");
+			rp_command_arg(c, reprise);
+			rp_command_arg(c, "rank");
+			/* A recorded line has the prefix already, of where Reprise was then. */
+			if (rp_streq(base ? base + 1 : argv[i], "reprise") && argv[i + 1] &&
+			    rp_streq(argv[i + 1], "rank")) {
+				words = 2;
+				continue;
 			}
 		} else if (is_given(extra, argv[i]) || (new_mapping && class == RP_OPT_MAPPING && !is_count(argv[i]))) {
 			continue;

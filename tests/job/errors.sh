@@ -32,6 +32,11 @@ refused 1 "No such file" reprise info nosuch
 refused 1 "No such file" reprise list nosuch
 refused 1 "not found" reprise check -- nosuchprogram
 refused 3 "not a 64-bit program\|linked statically" sh -c "printf '\\177ELF\\001\\0\\0\\0\\0\\0\\0\\0\\0' >'$tmp/elf32'; chmod +x '$tmp/elf32'; reprise check -- '$tmp/elf32'"
+if command -v mpiexec.hydra >/dev/null; then
+	refused 125 "configfile: its programs" reprise run mpiexec.hydra -configfile /dev/null
+	timeout 30 reprise run mpiexec.hydra -topolib hwloc -n=1 "$bin/plain" exit 3 >"$tmp/o" 2>&1
+	[ $? -eq 3 ] && grep -q '^rank' "$tmp/o" || fail "values of options: $(cat "$tmp/o")"
+fi
 touch "$tmp/file"
 refused 125 "cannot use" reprise run --dir "$tmp/file/x" mpirun -n 1 true
 
