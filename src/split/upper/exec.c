@@ -166,20 +166,29 @@ RP_PUBLIC int execvp(const char *file, char *const argv[])
 	return execvpe(file, argv, environ);
 }
 
-RP_PUBLIC int fexecve(int fd, char *const argv[], char *const envp[])
+/* "/proc/self/fd/NUMBER"; returns its length. */
+static int fd_name(char name[64], int fd)
 {
-	char name[64] = "/proc/self/fd/", digits[16], path[PATH_MAX];
-	int n = 0, k = (int)strlen(name);
-	ssize_t len;
+	int n = 0, k = (int)(stpcpy(name, "/proc/self/fd/") - name);
+	char digits[16];
 
-	if (fd < 0)
-		return fail(-EINVAL);
 	do
 		digits[n++] = (char)('0' + fd % 10);
 	while (fd /= 10);
 	while (n)
 		name[k++] = digits[--n];
 	name[k] = 0;
+	return k;
+}
+
+RP_PUBLIC int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	char name[64], path[PATH_MAX];
+	ssize_t len;
+
+	if (fd < 0)
+		return fail(-EINVAL);
+	fd_name(name, fd);
 	if (!rp_is_rank())
 		return execve(name, argv, envp);
 	len = readlink(name, path, sizeof(path) - 1);
@@ -187,6 +196,29 @@ RP_PUBLIC int fexecve(int fd, char *const argv[], char *const envp[])
 		return -1;
 	path[len] = 0;
 	return execve(path, argv, envp);
+}
+
+/* Flags other than AT_EMPTY_PATH, and a directory that has no name any more, are for a process that is no rank. */
+RP_PUBLIC int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
+{
+	char name[PATH_MAX], resolved[PATH_MAX];
+	size_t n;
+
+	if (!rp_is_rank())
+		return fail(rp_syscall5(SYS_execveat, dir, (long)rp_exe_seen(path), (long)argv, (long)envp, flags));
+	if (flags & ~AT_EMPTY_PATH)
+		return fail(-EINVAL);
+	if (!*path)
+		return flags & AT_EMPTY_PATH ? fexecve(dir, argv, envp) : fail(-ENOENT);
+	if (*path == '/' || dir == AT_FDCWD)
+		return execve(path, argv, envp);
+	n = (size_t)fd_name(name, dir);
+	if (n + strlen(path) + 2 > sizeof(name))
+		return fail(-ENAMETOOLONG);
+	name[n++] = '/';
+	strcpy(name + n, path);
+	/* the descriptor's number is another's behind `reprise rank` */
+	return realpath(name, resolved) ? execve(resolved, argv, envp) : -1;
 }
 
 /* The arguments of execl, execlp and execle as an array on the caller's stack. */
