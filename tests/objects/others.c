@@ -3,9 +3,11 @@
  * usage: others [KEEP]
  * What is not carried across a restart yet has to work all the same: one-sided communication, MPI-IO, nonblocking
  * collectives, the tool interface, generalized requests. Prints the same natively and under Reprise. With KEEP (win, file,
- * tool) that kind of object stays alive for 30 s after the line READY, so that a checkpoint has something to refuse.
+ * tool, code, persistent, request) that kind of object stays alive after the line READY, so that a checkpoint has something to
+ * refuse, until there is a file "free"; it is freed, and after the line FREED the program waits for a file "end".
  */
 #include <mpi.h>
+#include <mpi-ext.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +25,25 @@ static void check(int ok, const char *what)
 	bad += !all;
 }
 
-static void keep(const char *asked, const char *kind)
+static void wait_for(const char *asked, const char *kind, const char *line, const char *file)
 {
 	if (!asked || strcmp(asked, kind))
 		return;
 	MPI_Barrier(MPI_COMM_WORLD);
 	if (!rank)
-		fprintf(stderr, "READY\n");
-	sleep(30);
+		fprintf(stderr, "%s\n", line);
+	while (access(file, F_OK))
+		usleep(2000);
+}
+
+static void keep(const char *asked, const char *kind)
+{
+	wait_for(asked, kind, "READY", "free");
+}
+
+static void freed_now(const char *asked, const char *kind)
+{
+	wait_for(asked, kind, "FREED", "end");
 }
 
 static int win_errors, file_errors;
@@ -89,6 +102,7 @@ static void one_sided(const char *asked)
 	check(n != MPI_SUCCESS && win_errors == 2, "error handler of a window");
 	keep(asked, "win");
 	MPI_Win_free(&win);
+	freed_now(asked, "win");
 	check(win == MPI_WIN_NULL, "freed window");
 	MPI_Win_allocate_shared(sizeof(int), sizeof(int), MPI_INFO_NULL, MPI_COMM_WORLD, &base, &win);
 	*(int *)base = rank;
@@ -144,6 +158,7 @@ static void files(const char *asked)
 	keep(asked, "file");
 	MPI_Type_free(&view);
 	MPI_File_close(&fh);
+	freed_now(asked, "file");
 	check(fh == MPI_FILE_NULL, "closed file");
 }
 
@@ -154,7 +169,7 @@ static void largest(void *in, void *inout, int *len, MPI_Datatype *type)
 			((int *)inout)[i] = ((int *)in)[i];
 }
 
-static void collectives(void)
+static void collectives(const char *asked)
 {
 	int x = rank, y = -1, flag = 0, *counts = calloc((size_t)size, sizeof(int)),
 	    *displs = calloc((size_t)size, sizeof(int));
@@ -168,7 +183,9 @@ static void collectives(void)
 	MPI_Iallreduce(&x, &y, 1, MPI_INT, op, MPI_COMM_WORLD, &requests[0]);
 	MPI_Ibarrier(MPI_COMM_WORLD, &requests[1]);
 	MPI_Comm_idup(MPI_COMM_WORLD, &dup, &requests[2]);
+	keep(asked, "code");
 	MPI_Waitall(3, requests, MPI_STATUSES_IGNORE);
+	freed_now(asked, "code");
 	check(y == size - 1, "nonblocking reduction with an operation of our own");
 	MPI_Comm_compare(dup, MPI_COMM_WORLD, &x);
 	check(x == MPI_CONGRUENT, "nonblocking duplicate");
@@ -191,6 +208,10 @@ static void collectives(void)
 	MPI_Alltoallw(MPI_IN_PLACE, NULL, NULL, NULL, to, counts, displs, types, dup);
 	check(to[rank] == 11 * rank, "alltoallw in place");
 	MPI_Op_free(&op);
+	MPIX_Barrier_init(dup, MPI_INFO_NULL, &requests[0]);
+	keep(asked, "persistent");
+	MPI_Request_free(&requests[0]);
+	freed_now(asked, "persistent");
 	MPI_Comm_free(&dup);
 	free(counts);
 	free(displs);
@@ -220,6 +241,7 @@ static void tools(const char *asked)
 	check(MPI_T_cvar_read(handle, &n) == MPI_SUCCESS, "reading one");
 	keep(asked, "tool");
 	MPI_T_cvar_handle_free(&handle);
+	freed_now(asked, "tool");
 	MPI_T_finalize();
 }
 
@@ -245,7 +267,7 @@ static int greq_cancel(void *extra, int complete)
 	return MPI_SUCCESS;
 }
 
-static void generalized(void)
+static void generalized(const char *asked)
 {
 	int extra = 5, n, flag;
 	MPI_Request request;
@@ -254,9 +276,11 @@ static void generalized(void)
 	MPI_Grequest_start(greq_query, greq_free, greq_cancel, &extra, &request);
 	MPI_Test(&request, &flag, &status);
 	check(!flag, "generalized request is open");
+	keep(asked, "request");
 	MPI_Grequest_complete(request);
 	MPI_Wait(&request, &status);
 	MPI_Get_count(&status, MPI_INT, &n);
+	freed_now(asked, "request");
 	check(n == 3 && status.MPI_TAG == 17 && queried >= 5 && freed == 5, "generalized request");
 }
 
@@ -269,9 +293,9 @@ int main(int argc, char **argv)
 	MPI_Comm_size(MPI_COMM_WORLD, &size);
 	one_sided(asked);
 	files(asked);
-	collectives();
+	collectives(asked);
 	tools(asked);
-	generalized();
+	generalized(asked);
 	MPI_Finalize();
 	return bad ? 1 : 0;
 }
