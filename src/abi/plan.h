@@ -213,7 +213,7 @@ struct rp_plan {
 	uint32_t personality;  /* personality(2) */
 	uint32_t mdwe;	       /* PR_SET_MDWE, last of all that changes memory */
 	uint32_t memory_merge; /* PR_SET_MEMORY_MERGE */
-	uint32_t pad;
+	uint32_t mlock_future; /* flags of mlockall(2), 0: none */
 };
 
 #endif

@@ -109,6 +109,18 @@ static void set_process(struct rp_blob *b)
 	rp_syscall5(__NR_prctl, PR_SET_DUMPABLE, p->mm.dumpable == 1, 0, 0, 0);
 }
 
+/* What holds for memory from now on: the blob makes none any more, and lets none become executable. */
+static int set_memory_rules(struct rp_blob *b)
+{
+	long ret = b->plan->mlock_future ? rp_syscall1(__NR_mlockall, b->plan->mlock_future) : 0;
+
+	if (ret)
+		return rp_blob_error(&b->err, RP_STAGE_PROTECT, (int)ret, "locking of new memory (mlockall)", 0);
+	if (b->plan->mdwe)
+		rp_syscall5(__NR_prctl, PR_SET_MDWE, b->plan->mdwe, 0, 0, 0);
+	return 0;
+}
+
 int rp_blob_drop(struct rp_blob *b)
 {
 	int rc = rp_blob_mm(b);
@@ -142,8 +154,8 @@ static int prepare(struct rp_blob *b)
 		set_process(b);
 	if (!rc)
 		rc = rp_blob_frames(b);
-	if (!rc && b->plan->mdwe) /* no memory becomes executable after it */
-		rp_syscall5(__NR_prctl, PR_SET_MDWE, b->plan->mdwe, 0, 0, 0);
+	if (!rc)
+		rc = set_memory_rules(b);
 	if (!rc)
 		rc = rp_blob_timers_start(b);
 	return rc;

@@ -13,10 +13,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "abi/layout.h"
+#include "host/proc.h"
 #include "host/smaps.h"
 #include "kind/fileid.h"
 #include "kind/taskcommon.h"
@@ -352,6 +354,47 @@ static int make_entry(struct rp_dump *d, struct rp_map *m)
 	return 0;
 }
 
+/* Is new memory locked (mlockall(2), MCL_FUTURE)? Nothing shows it but new memory. Only asked of who has locked some. */
+static int read_future(struct rp_dump *d, struct rp_task *t)
+{
+	static const uint64_t present = 1UL << 63;
+	const struct rp_remote map = { .what = "mmap",
+				       .nr = SYS_mmap,
+				       .args = { 0, RP_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+						 (uint64_t)-1 } };
+	struct rp_remote unmap = { .what = "munmap", .nr = SYS_munmap, .args = { 0, RP_PAGE_SIZE } };
+	RP_AUTOCLOSE int pagemap = openat(t->proc_fd, "pagemap", O_RDONLY | O_CLOEXEC);
+	struct rp_proc_status before, after;
+	uint64_t page = 0;
+	int64_t addr;
+	int ret = rp_proc_status_read(t->pid, t->pid, &before, &d->err);
+
+	if (ret < 0)
+		return ret;
+	rp_proc_status_done(&before);
+	ret = rp_remote_call(d, t, &t->threads[0], &map, &addr);
+	if (ret < 0)
+		return ret;
+	ret = rp_proc_status_read(t->pid, t->pid, &after, &d->err);
+	if (ret == 0)
+		rp_proc_status_done(&after);
+	if (ret == 0 && after.vm_locked > before.vm_locked) {
+		t->extra->has_mlock_future = true;
+		(void)!pread(pagemap, &page, sizeof(page), addr / (int64_t)RP_PAGE_SIZE * (int64_t)sizeof(page));
+		t->extra->mlock_future = page & present ? 1 : 2;
+	}
+	unmap.args[0] = (uint64_t)addr;
+	return ret < 0 ? ret : rp_remote_call(d, t, &t->threads[0], &unmap, NULL);
+}
+
+static bool has_locked(const struct rp_task *t)
+{
+	for (size_t i = 0; i < t->nmaps; i++)
+		if (!t->maps[i].lower && t->maps[i].vmflags & RP_VMF(LO))
+			return true;
+	return false;
+}
+
 static int vma_freeze(struct rp_dump *d, struct rp_task *t)
 {
 	bool same = false;
@@ -377,7 +420,7 @@ static int vma_freeze(struct rp_dump *d, struct rp_task *t)
 			return ret;
 		t->mm->vmas[t->mm->n_vmas++] = t->maps[i].entry;
 	}
-	return 0;
+	return has_locked(t) ? read_future(d, t) : 0;
 }
 
 const struct rp_kind rp_kind_vma = {

@@ -323,5 +323,8 @@ int rp_vma_plan(struct rp_restore *r, struct rp_rtask *t)
 		if (ret < 0)
 			return ret;
 	}
+	if (t->extra && t->extra->has_mlock_future && t->extra->mlock_future)
+		rp_planner_head(t->plan)->mlock_future =
+			t->extra->mlock_future == 1 ? MCL_FUTURE : MCL_FUTURE | MCL_ONFAULT;
 	return plan_runs(r, t);
 }

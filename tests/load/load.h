@@ -129,6 +129,27 @@ static inline void load_loose(const char *key)
 	load_write("loose", key);
 }
 
+/* Does the line "VmFlags" of the mapping that holds p have this flag? */
+static inline int load_has_flag(const void *p, const char *flag)
+{
+	char line[600];
+	int inside = 0, found = 0;
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *end;
+
+		unsigned long start = strtoul(line, &end, 16);
+
+		if (*end == '-')
+			inside = start <= (unsigned long)p && (unsigned long)p < strtoul(end + 1, NULL, 16);
+		if (inside && !strncmp(line, "VmFlags:", 8))
+			found = strstr(line, flag) != NULL;
+	}
+	fclose(f);
+	return found;
+}
+
 /* The checkpoint happens in here. */
 static inline void load_ready(void)
 {

@@ -55,8 +55,9 @@ int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_fault };
 	char *zeroed, *given, *ghost_private, *ghost_shared, *past, *exec_only, *thp, *htlb, *htlb_shared, *wiped,
-		*sysv, *many[MANY];
+		*later, *sysv, *many[MANY];
 	int fd, status, id, fault;
+	unsigned char is_there;
 	pid_t pid;
 
 	load_begin(argc, argv);
@@ -104,7 +105,7 @@ int main(int argc, char **argv)
 		many[i][0] = (char)i;
 		CHECK(!mprotect(many[i] + PAGE, PAGE, PROT_READ));
 	}
-	CHECK(!mlockall(MCL_CURRENT | MCL_ONFAULT));
+	CHECK(!mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT));
 
 	load_loose("maps"); /* mappings of a deleted file become anonymous: docs/format.md */
 	load_ready();
@@ -124,6 +125,10 @@ int main(int argc, char **argv)
 	CHECK(all(thp, 3 * HUGE, 't'));
 	CHECK(htlb == MAP_FAILED || all(htlb, HUGE, 'h'));
 	CHECK(htlb_shared == MAP_FAILED || all(htlb_shared, HUGE, 'H'));
+	/* New memory is locked, but its pages do not come before they are touched. */
+	later = map(4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1);
+	CHECK(!mincore(later, PAGE, &is_there) && !(is_there & 1));
+	CHECK(load_has_flag(later, " lo") && load_has_flag(later, " lf"));
 	pid = fork();
 	if (!pid)
 		_exit(all(wiped, 2 * PAGE, 0) ? 5 : 6);

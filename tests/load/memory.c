@@ -40,27 +40,6 @@ static int file(const char *name, size_t len)
 	return fd;
 }
 
-/* Line "VmFlags" (or another) of the mapping that begins at p. */
-static int has_flag(const void *p, const char *flag)
-{
-	char line[600], want[40];
-	int inside = 0, found = 0;
-	FILE *f = fopen("/proc/self/smaps", "r");
-
-	snprintf(want, sizeof(want), "%lx-", (unsigned long)p);
-	while (f && fgets(line, sizeof(line), f)) {
-		char *end;
-
-		strtoul(line, &end, 16);
-		if (*end == '-')
-			inside = !strncmp(line, want, strlen(want));
-		if (inside && !strncmp(line, "VmFlags:", 8))
-			found = strstr(line, flag) != NULL;
-	}
-	fclose(f);
-	return found;
-}
-
 /* The lowest address that the recursion reached; a number, because the frame is gone when it is looked at. */
 static uintptr_t deep(int levels)
 {
@@ -145,7 +124,7 @@ int main(int argc, char **argv)
 		CHECK_EQ(sparse[i << 18], i % 17 ? 0 : i + 1);
 	CHECK(syscall(SYS_write, -1, guard, 1) == -1 && !mprotect(guard, 3 * PAGE, PROT_READ));
 	CHECK(!strcmp(guard + PAGE, "hidden"));
-	CHECK(!strcmp(down, "low end") && has_flag(down, " gd"));
+	CHECK(!strcmp(down, "low end") && load_has_flag(down, " gd"));
 	CHECK(!strcmp(private_file, "original") && !strcmp(private_file + 2 * PAGE, "changed"));
 	CHECK(!strcmp(read_only + 2 * PAGE, "original"));
 	CHECK(!strcmp(shared_file + PAGE, "in the file"));
@@ -159,7 +138,7 @@ int main(int argc, char **argv)
 	CHECK_EQ(fcntl(mfd, F_GET_SEALS), F_SEAL_SHRINK);
 	CHECK(pwrite(mfd, "through", 8, 0) == 8 && !strcmp(mem, "through"));
 	CHECK_EQ(answer(), 42);
-	CHECK(has_flag(locked, " lo") && has_flag(cold, " dc") && has_flag(cold, " dd"));
+	CHECK(load_has_flag(locked, " lo") && load_has_flag(cold, " dc") && load_has_flag(cold, " dd"));
 	CHECK(!zero[10 * PAGE] && !zero[63 * PAGE]);
 	zero[0] = 1;
 	grow_stack(&here);
