@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * inotify(7): watches with their numbers, masks and files. The file of a watch is found through its handle at the dump
- * (CAP_DAC_READ_SEARCH) and by path at the restore. Events that were not read yet are not carried: a warning.
+ * (CAP_DAC_READ_SEARCH) and by path at the restore. Cannot carry events that were not read yet.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,6 @@
 
 #include "kind/fdcommon.h"
 #include "util/fd.h"
-#include "util/log.h"
 #include "util/str.h"
 
 #ifndef INOTIFY_IOC_SETNEXTWD
@@ -119,8 +118,11 @@ static int inotify_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 	if (!m || !(m->fown = rp_fown_dump(d, fd)))
 		return -ENOMEM;
 	if (!ioctl(fd->lfd, FIONREAD, &waiting) && waiting)
-		rp_warn("pid %d fd %d: %d bytes of inotify events that were not read yet are lost in the image",
-			fd->pid, fd->fd, waiting);
+		return rp_error(&d->err, -ENOTSUP,
+				"%d bytes of inotify events, which were not read yet, cannot be carried: read them "
+				"before the "
+				"checkpoint, or remove the watch",
+				waiting);
 	for (const char *q = p; (q = strstr(q, "inotify wd:")); q++)
 		n++;
 	m->id = fd->id;

@@ -31,6 +31,7 @@ REFUSED = {
     "device": ["device"],
     "guard": ["guard pages"],
     "lease": ["a lease"],
+    "inotify": ["bytes of inotify events"],
     "owner": ["its signals go to process"],
     "shared_memfd": ["is shared with process"],
     "shared_deleted": ["is shared with process"],
