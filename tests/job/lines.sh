@@ -82,6 +82,12 @@ for how in "mpirun -n 2 $bin/ring 1000000 $tmp/stop" "reprise restart tagged"; d
 	grep -q ^step "$tmp/first" && grep -q "SIGPIPE detected" "$tmp/err" || fail "$how: $(cat "$tmp/first" "$tmp/err")"
 done
 
+# A new allocation takes the place of the old mapping, and of nothing else.
+line=$(reprise restart --showme --hostfile "$tmp/hosts" relative)
+grep -q -- "--hostfile $tmp/hosts .*-wdir wd -x A=b -np 2 ./ring" <<<"$line" && ! grep -q "bind-to\|map-by" <<<"$line" || fail "--hostfile: $line"
+line=$(reprise restart --showme relative -- --bind-to none)
+grep -q -- "--bind-to none .*--map-by slot" <<<"$line" && ! grep -q "bind-to core" <<<"$line" || fail "-- --bind-to none: $line"
+
 reprise restart --showme several | grep -q -- "-n 1 .*ring 1000000 .* : -n 1 .*wrap.sh" || fail "$(reprise restart --showme several)"
 reprise restart --showme tagged | grep -q -- "--mca btl_base_verbose 0 -x PATH -np 2" || fail "$(reprise restart --showme tagged)"
 reprise restart --info tagged | grep -q "^mapping *-np 2" || fail "$(reprise restart --info tagged)"
