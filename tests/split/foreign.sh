@@ -27,7 +27,7 @@ for form in static mpich; do
 	said 1 "$text.*; it runs, but cannot be checkpointed"
 	expect 9 reprise rank --no-agent sh -c "exec $bin/foreign-$form"
 	said 1 "$text"
-	rm -f "$tmp/stop"
+	rm -f "$tmp/stop" "$tmp/err"
 	reprise run --name $form mpirun -n 2 "$bin/foreign-$form" "$tmp/stop" 2>"$tmp/err" &
 	job=$!
 	until_true 20 grep -q "$text" "$tmp/err" || fail "$form: nothing is said: $(cat "$tmp/err")"
