@@ -23,6 +23,7 @@ extern const struct rp_kind rp_kind_seccomp;
 extern const struct rp_kind rp_kind_mm;
 extern const struct rp_kind rp_kind_sharing;
 extern const struct rp_kind rp_kind_vma;
+extern const struct rp_kind rp_kind_vdso;
 extern const struct rp_kind rp_kind_sigaction;
 extern const struct rp_kind rp_kind_itimer;
 extern const struct rp_kind rp_kind_posixtimer;
@@ -52,6 +53,7 @@ const struct rp_kind *const rp_kinds[] = {
 	&rp_kind_mm,
 	&rp_kind_sharing,
 	&rp_kind_vma,
+	&rp_kind_vdso, /* after the mappings, where it is found */
 	&rp_kind_sigaction,
 	&rp_kind_itimer,
 	&rp_kind_posixtimer,

@@ -145,6 +145,21 @@ wait $!
 [ "$(cat rc)" = 137 ] || fail "status $(cat rc) $(cat err)"
 say
 
+case=other-kernel
+cp -r img img2
+# The field holds 20 bytes; one of them is another now.
+python3 - img2/reprise-task-$pid.img <<'END' || fail "no build id of the vdso in the image"
+import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+at = data.index(b"\x52\x14") + 2
+data[at] ^= 1
+open(sys.argv[1], "wb").write(data)
+END
+err=$("$REPRISE" restore -d -D img2 2>&1 </dev/null) && fail "restored under another kernel"
+case $err in *"vdso of another kernel"*) ;; *) fail "said $err" ;; esac
+gone || fail "left a process"
+say
+
 case=limits
 [ "$(ulimit -Hc)" = unlimited ] || fail "the test's own limit is not unlimited"
 bash -c 'ulimit -Hc 0 && exec "$REPRISE" restore -d -D img --pidfile pidfile' </dev/null 2>err || fail "status $?"
