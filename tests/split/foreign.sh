@@ -66,9 +66,12 @@ for how in fork vfork spawn spawnp system popen; do
 	expect 9 reprise rank --no-agent "$bin/children" $how "$bin/foreign-by-name"
 	said 1 "foreign-by-name is an MPI program started as a child of a rank: it runs"
 done
-expect 9 reprise run --name many mpirun -n 2 "$bin/children" system "$bin/foreign-by-name"
+# A rank that has ended before the other one came would have had an agent of its own.
+meet="touch $tmp/here.\$OMPI_COMM_WORLD_RANK; until [ -e $tmp/here.0 ] && [ -e $tmp/here.1 ]; do sleep 0.05; done"
+expect 9 reprise run --name many mpirun -n 2 sh -c "$meet; exec $bin/children system $bin/foreign-by-name"
 said 1 "foreign-by-name is an MPI program started as a child"
-expect 9 reprise run --name shell mpirun -n 2 sh -c "$bin/foreign-by-name; exit \$?"
+rm "$tmp"/here.*
+expect 9 reprise run --name shell mpirun -n 2 sh -c "$meet; $bin/foreign-by-name; exit \$?"
 said 1 "foreign-by-name is an MPI program started as a child"
 expect 0 reprise run --name quiet mpirun -n 2 sh -c "ls / > /dev/null; true"
 said 0 "MPI program"
