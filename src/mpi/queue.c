@@ -132,21 +132,24 @@ int rp_bytes_type(uint64_t len, MPI_Datatype *type, int *count, int *made)
 /* A message to oneself on a private communicator: conversion, truncation, counts and elements are the library's own. */
 static int deliver(struct rp_entry *e, void *buf, int count, MPI_Datatype type, MPI_Status *status)
 {
+	static uint32_t deliveries;
 	MPI_Request send, recv;
 	MPI_Datatype bytes;
-	int rc, n, made;
+	int rc, n, made, tag;
 
 	rc = rp_bytes_type(e->len, &bytes, &n, &made);
 	if (rc != MPI_SUCCESS)
 		return rc;
+	/* A tag of its own: several threads may be here. */
+	tag = (int)(__atomic_add_fetch(&deliveries, 1, __ATOMIC_RELAXED) & 0x7fff);
 	/* Sent first: Open MPI 4.1 does not see that its own process's message is too long for a receive that waits. */
-	rc = rp_lower.MPI_Isend(e->data, n, bytes, 0, 0, rp_msg.self, &send);
+	rc = rp_lower.MPI_Isend(e->data, n, bytes, 0, tag, rp_msg.self, &send);
 	if (rc == MPI_SUCCESS) {
-		rc = rp_lower.MPI_Irecv(buf, count, RP_LOWER_TYPE(type), 0, 0, rp_msg.self, &recv);
+		rc = rp_lower.MPI_Irecv(buf, count, RP_LOWER_TYPE(type), 0, tag, rp_msg.self, &recv);
 		if (rc == MPI_SUCCESS)
 			rc = rp_lower.MPI_Wait(&recv, status);
 		else /* wrong arguments: the message goes */
-			rp_lower.MPI_Recv(NULL, 0, bytes, 0, 0, rp_msg.self, MPI_STATUS_IGNORE);
+			rp_lower.MPI_Recv(NULL, 0, bytes, 0, tag, rp_msg.self, MPI_STATUS_IGNORE);
 		rp_lower.MPI_Wait(&send, MPI_STATUS_IGNORE);
 	}
 	if (made)
