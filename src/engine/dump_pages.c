@@ -17,6 +17,7 @@
 #include "util/array.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/str.h"
 
 /* PAGEMAP_SCAN (Documentation/admin-guide/mm/pagemap.rst, Linux 6.7); not in the headers of Debian 12. */
 struct pm_scan_arg {
@@ -94,10 +95,12 @@ struct rp_pages {
 struct copy_job {
 	struct rp_pages *p;
 	int pid, mem_fd;
+	bool by_write; /* into the file by pwrite(2), else through its mapping */
 	atomic_size_t next;
 	atomic_int failed;
 	atomic_ulong nzero;
 	uint64_t failed_at;
+	const char *failed_to;
 };
 
 static bool is_saved(const struct rp_map *m)
@@ -129,6 +132,13 @@ bool rp_pages_wants_cow(const struct rp_pages *p)
 	return p->d->opts->after == RP_DUMP_LEAVE_RUNNING && !p->d->opts->no_cow && p->reserved >= COW_MIN;
 }
 
+/* Does the process wait for the copy, to run again? Then it goes through a mapping of the file whose pages are made before
+ * the freeze: the shortest stop. Else pwrite(2) does with a third less work in all, since it neither clears pages nor maps them. */
+static bool is_awaited(const struct rp_pages *p)
+{
+	return p->d->opts->after == RP_DUMP_LEAVE_RUNNING && !rp_pages_wants_cow(p);
+}
+
 int rp_pages_new(struct rp_pages **out, struct rp_dump *d, struct rp_task *t)
 {
 	struct rp_pages *p = calloc(1, sizeof(*p));
@@ -154,7 +164,7 @@ int rp_pages_new(struct rp_pages **out, struct rp_dump *d, struct rp_task *t)
 	p->reserved = bytes;
 	ret = map_file(p, bytes);
 	/* Faults are taken now, not while the process stands still. Only a hint. */
-	if (ret == 0 && p->map && !rp_pages_wants_cow(p))
+	if (ret == 0 && p->map && is_awaited(p))
 		madvise(p->map, p->map_len, MADV_POPULATE_WRITE);
 	return ret;
 }
@@ -374,26 +384,45 @@ static bool is_zero_page(const char *page)
 	return true;
 }
 
-static int copy_chunk(struct copy_job *j, const struct chunk *c)
+static int read_chunk(struct copy_job *j, const struct chunk *c, char *to)
 {
-	char *to = j->p->map + c->off;
 	int ret = -EFAULT;
 
 	if (c->held) {
 		memcpy(to, c->held, c->len);
-		ret = 0;
-	} else if (!c->unreadable) {
-		ret = rp_tracee_read(j->pid, c->vaddr, to, c->len);
+		return 0;
 	}
-	if (ret == -EFAULT)
-		ret = rp_pread_all(j->mem_fd, to, c->len, (off_t)c->vaddr);
-	if (ret < 0)
-		return ret;
+	if (!c->unreadable)
+		ret = rp_tracee_read(j->pid, c->vaddr, to, c->len);
+	return ret == -EFAULT ? rp_pread_all(j->mem_fd, to, c->len, (off_t)c->vaddr) : ret;
+}
+
+static void find_zeros(struct copy_job *j, const struct chunk *c, const char *pages)
+{
 	for (uint64_t at = 0; at < c->len; at += PAGE) {
-		if (is_zero_page(to + at)) {
+		if (is_zero_page(pages + at)) {
 			j->p->zero[(c->off + at) / PAGE] = 1;
 			atomic_fetch_add(&j->nzero, 1);
 		}
+	}
+}
+
+/* buffer: CHUNK bytes, or NULL: through the mapping. */
+static int copy_chunk(struct copy_job *j, const struct chunk *c, char *buffer)
+{
+	char *to = buffer ? buffer : j->p->map + c->off;
+	int ret = read_chunk(j, c, to);
+
+	if (ret < 0) {
+		j->failed_to = "read the memory";
+		return ret;
+	}
+	find_zeros(j, c, to);
+	if (buffer)
+		ret = rp_pwrite_all(j->p->fd, buffer, c->len, (off_t)c->off);
+	if (ret < 0) {
+		j->failed_to = "write the pages";
+		return ret;
 	}
 	rp_count_add(j->p->d->opts->count, c->len);
 	return 0;
@@ -402,6 +431,7 @@ static int copy_chunk(struct copy_job *j, const struct chunk *c)
 static void *copy_worker(void *arg)
 {
 	struct copy_job *j = arg;
+	RP_AUTOFREE char *buffer = j->by_write ? malloc(CHUNK) : NULL;
 
 	while (atomic_load(&j->failed) == 0) {
 		size_t i = atomic_fetch_add(&j->next, 1);
@@ -409,7 +439,7 @@ static void *copy_worker(void *arg)
 
 		if (i >= j->p->chunks.count)
 			break;
-		ret = copy_chunk(j, &j->p->chunks.items[i]);
+		ret = copy_chunk(j, &j->p->chunks.items[i], buffer);
 		if (ret < 0) {
 			j->failed_at = j->p->chunks.items[i].vaddr;
 			atomic_store(&j->failed, ret);
@@ -433,7 +463,7 @@ static unsigned worker_count(const struct rp_pages *p)
 int rp_pages_copy(struct rp_pages *p, int pid)
 {
 	RP_AUTOCLOSE int mem_fd = -1;
-	struct copy_job job = { .p = p, .pid = pid };
+	struct copy_job job = { .p = p, .pid = pid, .by_write = !is_awaited(p) };
 	pthread_t threads[64];
 	unsigned n = worker_count(p), started = 0;
 	char path[64];
@@ -457,7 +487,7 @@ int rp_pages_copy(struct rp_pages *p, int pid)
 		pthread_join(threads[--started], NULL);
 	p->nzero += atomic_load(&job.nzero);
 	if (atomic_load(&job.failed) < 0)
-		return rp_error(&p->d->err, atomic_load(&job.failed), "cannot read the memory at %#lx: %s",
+		return rp_error(&p->d->err, atomic_load(&job.failed), "cannot %s at %#lx: %s", job.failed_to,
 				(unsigned long)job.failed_at, strerror(-atomic_load(&job.failed)));
 	return 0;
 }
