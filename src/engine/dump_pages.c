@@ -392,7 +392,9 @@ static int read_chunk(struct copy_job *j, const struct chunk *c, char *to)
 		memcpy(to, c->held, c->len);
 		return 0;
 	}
-	if (!c->unreadable)
+	/* process_vm_readv(2) pins what it reads, for which the kernel makes each page of a copy-on-write child the child's own:
+	 * a second copy of the whole memory. */
+	if (!c->unreadable && j->pid == j->p->t->pid)
 		ret = rp_tracee_read(j->pid, c->vaddr, to, c->len);
 	return ret == -EFAULT ? rp_pread_all(j->mem_fd, to, c->len, (off_t)c->vaddr) : ret;
 }
