@@ -66,6 +66,11 @@ for how in fork vfork spawn spawnp system popen; do
 	expect 9 reprise rank --no-agent "$bin/children" $how "$bin/foreign-by-name"
 	said 1 "foreign-by-name is an MPI program started as a child of a rank: it runs"
 done
+mkfifo -m 755 "$tmp/pipe" # nobody ever writes
+for launch in "" "reprise rank --no-agent"; do
+	expect 126 $launch "$bin/children" system "$tmp/pipe"
+	expect 1 $launch "$bin/children" fork "$tmp/pipe"
+done
 # A rank that has ended before the other one came would have had an agent of its own.
 meet="touch $tmp/here.\$OMPI_COMM_WORLD_RANK; until [ -e $tmp/here.0 ] && [ -e $tmp/here.1 ]; do sleep 0.05; done"
 expect 9 reprise run --name many mpirun -n 2 sh -c "$meet; exec $bin/children system $bin/foreign-by-name"

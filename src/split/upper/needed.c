@@ -2,8 +2,10 @@
 #include "split/upper/needed.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "arch/x86_64/syscall.h"
@@ -50,9 +52,20 @@ static int needs_mpi(int fd)
 	return 0;
 }
 
+/* To open anything else may do something: a pipe waits for its writer, a terminal is taken, a tape winds back. */
+static long open_file(const char *path)
+{
+	struct stat st; /* the kernel's own layout on x86-64 */
+	long r = rp_syscall4(SYS_newfstatat, AT_FDCWD, (long)path, (long)&st, 0);
+
+	if (r < 0 || !S_ISREG(st.st_mode))
+		return r < 0 ? r : -EACCES;
+	return rp_syscall4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+}
+
 int rp_needed_warn(const char *path)
 {
-	long fd = rp_syscall4(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
+	long fd = open_file(path);
 	int yes;
 
 	if (fd < 0)

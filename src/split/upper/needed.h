@@ -8,7 +8,7 @@
 
 #include "split/switch.h"
 
-/* 0: there is no such file. */
+/* 0: there is no such regular file; others are not opened. */
 RP_HIDDEN int rp_needed_warn(const char *path);
 
 #endif
