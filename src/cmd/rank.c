@@ -113,6 +113,7 @@ static int run_foreign(const struct options *o, const char *execfn, char **argv,
 	struct rp_join j = { .ctl_fd = -1, .agent_fd = -1 };
 	char *first = argv[0];
 
+	rank_join_none(&l);
 	if (!o->no_agent)
 		(void)rank_join(&l, &j, argv, 3, err);
 	rank_join_refuse(&j, why->text);

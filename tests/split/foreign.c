@@ -4,8 +4,9 @@
  *
  * Programs that `reprise rank` has to name, or to make its own: built statically with an MPI_Init of its own, or against a
  * library of another name or one that is needed by its path. Says with its status whose MPI_Init it got: 9, or 0 from
- * Reprise. WAIT: a file that it waits for in between.
+ * Reprise; 8: it has no standard input. WAIT: a file that it waits for in between.
  */
+#include <fcntl.h>
 #include <unistd.h>
 
 int MPI_Init(int *argc, char ***argv);
@@ -33,6 +34,6 @@ int main(int argc, char **argv)
 	while (argc > 1 && access(argv[1], F_OK))
 		usleep(10000);
 	MPI_Finalize();
-	return r;
+	return fcntl(0, F_GETFD) < 0 ? 8 : r;
 }
 #endif
