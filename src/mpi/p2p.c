@@ -93,8 +93,7 @@ static __attribute__((noinline)) int recv_slow(struct rp_thread *t, MPI_Request 
 			return rc;
 	}
 	rp_req_wait(t, &r);
-	if (status)
-		*status = r.status;
+	rp_status_give(status, &r.status);
 	return r.rc;
 }
 
@@ -118,8 +117,7 @@ static int recv_wait(struct rp_thread *t, void *buf, int count, MPI_Datatype typ
 			return recv_slow(t, lower, buf, count, type, source, tag, comm, status);
 	}
 	rp_count_received(&st);
-	if (status)
-		*status = st;
+	rp_status_give(status, &st);
 	return rc;
 }
 
@@ -172,8 +170,7 @@ static int exchange(struct rp_thread *t, struct rp_req *send, struct rp_req *rec
 		return rc;
 	}
 	rp_req_wait(t, recv);
-	if (status)
-		*status = recv->status;
+	rp_status_give(status, &recv->status);
 	return recv->rc;
 }
 

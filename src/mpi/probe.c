@@ -61,8 +61,7 @@ static int look(MPI_Comm comm, int source, int tag, int *flag, MPI_Message *mess
 		if (e) {
 			*flag = 1;
 			rp_entry_status(e, &st);
-			if (status)
-				*status = st;
+			rp_status_give(status, &st);
 			return message ? message_made(message, NULL, e, &st, comm) : MPI_SUCCESS;
 		}
 	}
@@ -78,8 +77,7 @@ static int look(MPI_Comm comm, int source, int tag, int *flag, MPI_Message *mess
 			rp_control_polled(RP_C(comm), source);
 		return MPI_SUCCESS;
 	}
-	if (status)
-		*status = st;
+	rp_status_give(status, &st);
 	return message ? message_made(message, lower, NULL, &st, comm) : MPI_SUCCESS;
 }
 
@@ -199,8 +197,7 @@ RP_EXPORT int PMPI_Mrecv(void *buf, int count, MPI_Datatype type, MPI_Message *m
 	if (rc == MPI_SUCCESS) {
 		rp_req_wait(t, &r);
 		rc = r.rc;
-		if (status)
-			*status = r.status;
+		rp_status_give(status, &r.status);
 	}
 	return finish(t, rc, (MPI_Comm)comm);
 }

@@ -217,8 +217,7 @@ int rp_req_take(MPI_Request *handle, struct rp_req *r, MPI_Status *status)
 {
 	int rc = r->rc;
 
-	if (status)
-		*status = r->status;
+	rp_status_give(status, &r->status);
 	if (!(r->flags & RP_REQ_PERSISTENT)) {
 		*handle = MPI_REQUEST_NULL;
 		rp_req_free(r);
@@ -256,7 +255,6 @@ void rp_status_empty(MPI_Status *status)
 		return;
 	status->MPI_SOURCE = MPI_ANY_SOURCE;
 	status->MPI_TAG = MPI_ANY_TAG;
-	status->MPI_ERROR = MPI_SUCCESS;
 	status->_cancelled = 0;
 	status->_ucount = 0;
 }

@@ -259,7 +259,19 @@ RP_HIDDEN int rp_req_take(MPI_Request *handle, struct rp_req *r, MPI_Status *sta
 /* A request became an orphan: now and then frees those that have completed. */
 RP_HIDDEN void rp_req_reap(void);
 
-RP_HIDDEN void rp_status_empty(MPI_Status *status); /* NULL allowed */
+/* What a call that completes one request leaves in the caller's status (NULL: nowhere): all but MPI_ERROR, which is only
+ * set by the calls that may return MPI_ERR_IN_STATUS (MPI 3.1, section 3.2.5). rp_status_empty: that of no operation. */
+RP_HIDDEN void rp_status_empty(MPI_Status *status);
+
+static inline void rp_status_give(MPI_Status *status, const MPI_Status *from)
+{
+	if (!status)
+		return;
+	status->MPI_SOURCE = from->MPI_SOURCE;
+	status->MPI_TAG = from->MPI_TAG;
+	status->_cancelled = from->_cancelled;
+	status->_ucount = from->_ucount;
+}
 
 /* ---- queue.c: messages that were received at a checkpoint before the application asked for them ---- */
 

@@ -37,8 +37,7 @@ static inline int take_recv(MPI_Request *request, MPI_Status *status)
 	}
 	if (__builtin_expect(!st._cancelled, 1))
 		rp_count_received(&st);
-	if (status)
-		*status = st;
+	rp_status_give(status, &st);
 	*request = MPI_REQUEST_NULL;
 	rp_req_free(r);
 	return 1;
@@ -117,8 +116,8 @@ RP_EXPORT int PMPI_Request_get_status(MPI_Request request, int *flag, MPI_Status
 	}
 	t = rp_mpi_enter();
 	*flag = rp_req_poll(RP_Q(request));
-	if (*flag && status)
-		*status = RP_Q(request)->status;
+	if (*flag)
+		rp_status_give(status, &RP_Q(request)->status);
 	rp_leave(t);
 	return MPI_SUCCESS;
 }
@@ -135,13 +134,12 @@ struct failures {
 static inline void take_one(MPI_Request *request, MPI_Status *status, struct failures *f)
 {
 	struct rp_comm *c = NULL;
-	int rc;
+	int rc = MPI_SUCCESS;
 
-	if (is_inactive(*request)) {
+	if (is_inactive(*request))
 		rp_status_empty(status);
-		return;
-	}
-	rc = take(request, status, &c);
+	else
+		rc = take(request, status, &c);
 	if (status)
 		status->MPI_ERROR = rc;
 	if (__builtin_expect(rc == MPI_SUCCESS, 1))
