@@ -205,7 +205,7 @@ static int regfile_dump(struct rp_dump *d, const struct rp_fd *fd, FileEntry *e)
 	if (!rc && deleted)
 		rc = rp_ghost_dump(d, fd->lfd, &fd->st, fd->id);
 	else if (!rc && has_contents(d, fd, m))
-		rc = rp_fileid_dump(d, d->task, fd->lfd, &fd->st, fd->id, RP_FILEID_FD);
+		rc = rp_fileid_dump(d, d->task, fd->lfd, &fd->st, fd->id, RP_FILEID_FD, !is_written(fd->flags));
 	if (rc)
 		return rc;
 	e->type = FD_TYPES__REG;

@@ -161,7 +161,7 @@ static int record_file(struct rp_dump *d, struct rp_task *t, struct rp_map *m)
 	/* What travels in the image itself is not looked for by name. */
 	if (ret < 0 || st.st_nlink == 0 || has_build_id(d, m->file_id))
 		return ret;
-	return rp_fileid_dump(d, t, fd, &st, m->file_id, m->shared ? RP_FILEID_SHARED : RP_FILEID_PRIVATE);
+	return rp_fileid_dump(d, t, fd, &st, m->file_id, m->shared ? RP_FILEID_SHARED : RP_FILEID_PRIVATE, true);
 }
 
 /* Shared anonymous objects are told apart by their inode; the image numbers them from 1. */

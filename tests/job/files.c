@@ -2,7 +2,8 @@
  *
  * files DIR: a program that works with files until it finds DIR/stop. Twenty times a second it appends "N" to DIR/log, writes
  * "N" to DIR/table (not in append mode), reads line N of DIR/input, and looks at its mappings of DIR/mapped (private, one page
- * of it written) and DIR/shared. Prints "step N"; at the end "sound".
+ * of it written) and DIR/shared. DIR/big is open for reading only, DIR/cache too, and mapped shared. Prints "step N"; at the end
+ * "sound".
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,8 +48,10 @@ int main(int argc, char **argv)
 	int log = open_in(dir, "log", O_WRONLY | O_APPEND | O_CREAT), table = open_in(dir, "table", O_RDWR | O_CREAT);
 	FILE *input = fdopen(open_in(dir, "input", O_RDONLY), "r");
 	char *mapped = map(dir, "mapped", MAP_PRIVATE), *shared = map(dir, "shared", MAP_SHARED), path[4096];
+	int big = open_in(dir, "big", O_RDONLY), cache = open_in(dir, "cache", O_RDONLY);
+	const char *view = mmap(NULL, 4096, PROT_READ, MAP_SHARED, cache, 0);
 
-	if (argc != 2 || !mapped || !shared || !input)
+	if (argc != 2 || !mapped || !shared || !input || big < 0 || view == MAP_FAILED)
 		return 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	snprintf(path, sizeof(path), "%s/stop", dir);

@@ -32,6 +32,8 @@ mkdir "$d"
 seq 0 100000 >"$d/input"
 head -c 12288 /dev/zero | tr '\0' m >"$d/mapped"
 head -c 12288 /dev/zero >"$d/shared"
+head -c 8192 /dev/zero >"$d/cache"
+head -c 3000000 /dev/zero >"$d/big"
 reprise run --name files mpirun -n 1 "$bin/files" "$d" >"$tmp/out" 2>&1 &
 job=$!
 check "it steps: $(cat "$tmp/out")" until_true 20 grep -q "^step 10" "$tmp/out"
@@ -66,7 +68,7 @@ for name in log input; do
 	cat "$tmp/whole" >"$d/$name"
 done
 # Another file of the same size, and one that is longer.
-for name in log table input shared; do
+for name in log table input shared big; do
 	keep $name
 	tr '0-9\n' '1-90x' <"$tmp/aside" | tr '\0' z >"$d/$name"
 	refused "$d/$name"
@@ -82,7 +84,23 @@ printf x | dd of="$d/mapped" bs=1 seek=100 conv=notrunc status=none
 refused "$d/mapped"
 printf m | dd of="$d/mapped" bs=1 seek=100 conv=notrunc status=none
 touch -r "$tmp/kept/mapped" "$d/mapped"
+keep cache
+echo more | cat "$tmp/aside" - >"$d/cache"
+refused "$d/cache"
+put cache
 
+# A copy of what is too large to be hashed whole will do, and so will what others write and the job only looks at.
+keep big
+cat "$tmp/aside" >"$d/big"
+printf x | dd of="$d/cache" bs=1 seek=100 conv=notrunc status=none
+restart
+for name in big cache; do
+	n=$(grep -c "$d/$name was written or copied since the checkpoint" "$tmp/out")
+	[ "$n" -gt 0 ] || fail "no word of $name: $(cat "$tmp/out")"
+done
+kill_job $job
+job=
+put big
 restart
 touch "$d/stop"
 wait $job || fail "exit status $?: $(cat "$tmp/out")"
