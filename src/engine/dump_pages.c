@@ -83,7 +83,8 @@ struct rp_pages {
 	} held;
 	bool holds;	   /* rp_pages_hold() was called: its mappings are not scanned again */
 	uint32_t id;	   /* of the pages file */
-	uint64_t reserved; /* bytes of it */
+	uint64_t expected; /* bytes, by what the process had while it ran */
+	uint64_t reserved; /* bytes of the file */
 	uint64_t total;	   /* bytes chosen */
 	int fd;		   /* borrowed */
 	char *map;
@@ -129,7 +130,7 @@ static int map_file(struct rp_pages *p, uint64_t len)
 
 bool rp_pages_wants_cow(const struct rp_pages *p)
 {
-	return p->d->opts->after == RP_DUMP_LEAVE_RUNNING && !p->d->opts->no_cow && p->reserved >= COW_MIN;
+	return p->d->opts->after == RP_DUMP_LEAVE_RUNNING && !p->d->opts->no_cow && p->expected >= COW_MIN;
 }
 
 /* Does the process wait for the copy, to run again? Then it goes through a mapping of the file whose pages are made before
@@ -158,11 +159,13 @@ int rp_pages_new(struct rp_pages **out, struct rp_dump *d, struct rp_task *t)
 	bytes += (bytes >> 6) + 64 * PAGE;
 	bytes &= ~(PAGE - 1);
 	p->id = PROCESS_PAGES;
-	ret = rp_writer_pages(d->writer, p->id, bytes, &p->fd, &d->err);
+	p->expected = bytes;
+	/* On some file systems it takes as long as the copy. With a child there is time for it when the process runs again. */
+	p->reserved = rp_pages_wants_cow(p) ? 0 : bytes;
+	ret = rp_writer_pages(d->writer, p->id, p->reserved, &p->fd, &d->err);
 	if (ret < 0)
 		return ret;
-	p->reserved = bytes;
-	ret = map_file(p, bytes);
+	ret = map_file(p, p->reserved);
 	/* Faults are taken now, not while the process stands still. Only a hint. */
 	if (ret == 0 && p->map && is_awaited(p))
 		madvise(p->map, p->map_len, MADV_POPULATE_WRITE);
@@ -256,17 +259,18 @@ static int make_chunks(struct rp_pages *p)
 	return 0;
 }
 
-/* More was touched than was reserved for. */
+/* Nothing was reserved yet, or more was touched since. */
 static int grow(struct rp_pages *p)
 {
-	int ret;
+	int ret = 0;
 
 	if (p->total <= p->reserved)
 		return 0;
-	ret = posix_fallocate(p->fd, 0, (off_t)p->total);
-	if (ret != 0)
-		return rp_error(&p->d->err, -ret, "no room for %lu bytes of pages: %s", (unsigned long)p->total,
-				strerror(ret));
+	if (fallocate(p->fd, 0, 0, (off_t)p->total) < 0)
+		ret = errno == EOPNOTSUPP ? ftruncate(p->fd, (off_t)p->total) : -1;
+	if (ret < 0)
+		return rp_error(&p->d->err, -errno, "no room for %lu bytes of pages: %s", (unsigned long)p->total,
+				strerror(errno));
 	p->reserved = p->total;
 	return map_file(p, p->total);
 }
