@@ -89,7 +89,8 @@ struct rp_arena {
 	int64_t mpi_ready_ns; /* CLOCK_MONOTONIC of the kernel when a restart's MPI_Init returned, 0: none; for measurements */
 };
 
-/* What the stub library offers to the lower half. The struct lives in the stub's data (upper half, saved).
+/* What the stub library offers to the lower half. The struct lives in the stub's data (upper half, saved): version and
+ * size, always first, are checked at a restart, so whatever changes here changes the version.
  * Every function is FS-neutral: it uses no TLS, no libc call that does, and runs on a lower-half thread. */
 #define RP_STUB_OPS_VERSION 2
 struct rp_stub_ops {

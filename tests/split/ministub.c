@@ -10,6 +10,13 @@
 
 #define PUBLIC __attribute__((visibility("default")))
 
+#ifdef OLD_OPS
+extern struct rp_stub_ops rp_stub_ops __attribute__((visibility("hidden")));
+
+/* A stub of another release; the lower half calls none of its functions. */
+struct rp_stub_ops rp_stub_ops = { .version = RP_STUB_OPS_VERSION - 1, .size = sizeof(rp_stub_ops) };
+#endif
+
 static void *find(const char *name)
 {
 	struct rp_thread *t = rp_enter();

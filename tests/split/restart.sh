@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # A rank without MPI through a chain of restarts, with its own pid and with others, its clock ahead of the kernel's by more
-# each time; no clock goes back. Arguments: ministub, directory of the programs.
+# each time; no clock goes back. And an image whose stub is of another release. Arguments: ministub, directory of the programs.
 . "$(dirname "$0")/pieces.sh"
 steps=60
 
@@ -43,3 +43,16 @@ chain()
 
 chain exact "$2"
 chain any "$2"
+
+ln -sf "$2/libministub-old.so" pieces/libmpi.so.40
+rm -f out?
+seen=0
+"$REPRISE" rank --no-agent "$2/counter" 1000 > out0 2>&1 < /dev/null &
+launcher=$!
+wait_for_step
+"$2/rankdump" $launcher snap1/rank-0 0 || fail "dump with another stub"
+wait $launcher 2> wait.err || true
+status=0
+"$REPRISE" rank --no-agent --restart snap1 --pid any > out1 2>&1 < /dev/null || status=$?
+[ $status = 125 ] && [ "$(cat out? | grep -c "another release")" = 1 ] || { cat out?; fail "another stub: status $status"; }
+echo "another release: ok"

@@ -118,6 +118,14 @@ static int is_image_memory(uint64_t addr, uint64_t len, uint32_t prot)
 	return 0;
 }
 
+/* The stub came with the image: another release's does not know what this one's lower half asks of it. */
+static int is_stub_ours(uint64_t addr)
+{
+	const struct rp_stub_ops *ops = (const struct rp_stub_ops *)addr;
+
+	return ops->version == RP_STUB_OPS_VERSION && ops->size == sizeof(*ops);
+}
+
 int rp_restart_fill(void)
 {
 	struct rp_arena *a = rp_arena();
@@ -133,7 +141,13 @@ int rp_restart_fill(void)
 	a->main_lower_fs = rp_rdfsbase();
 	if (!is_image_memory(a->saved.standin_vdso + RP_PAGE_SIZE, sizeof(struct rp_standin_table), 3) ||
 	    (a->saved.main_thread && !is_image_memory(a->saved.main_thread, sizeof(*t), 3)) ||
-	    (a->saved.stub_ops && !is_image_memory(a->saved.stub_ops, sizeof(struct rp_stub_ops), 1)))
+	    (a->saved.stub_ops && !is_image_memory(a->saved.stub_ops, 2 * sizeof(uint32_t), 1)))
+		rp_die("the image's state of the rank does not fit its memory");
+	if (a->saved.stub_ops && !is_stub_ours(a->saved.stub_ops))
+		rp_die("the image was made with another release of Reprise, whose MPI stub this one cannot drive; "
+		       "restart "
+		       "it with that release");
+	if (a->saved.stub_ops && !is_image_memory(a->saved.stub_ops, sizeof(struct rp_stub_ops), 1))
 		rp_die("the image's state of the rank does not fit its memory");
 	rp_standin_refill(a->saved.standin_vdso);
 	t = (struct rp_thread *)a->saved.main_thread;
