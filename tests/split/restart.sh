@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A rank without MPI through a chain of restarts, with its own pid and with others, its clock ahead of the kernel's by more
-# each time; no clock goes back. And an image whose stub is of another release. Arguments: ministub, directory of the programs.
+# A rank without MPI through a chain of restarts by another installation, with its own pid and with others, its clock ahead of
+# the kernel's by more each time; no clock goes back. And an image whose stub is of another release. Arguments: ministub,
+# directory of the programs.
 . "$(dirname "$0")/pieces.sh"
 steps=60
+cp -rL pieces other
 
 lines() { cat out? | wc -l; }
 
@@ -26,7 +28,7 @@ chain()
 		"$2/rankdump" "$target" "snap$g/rank-0" 1000000000000 || fail "$1: dump $g of $target"
 		wait $launcher 2> wait.err || true
 		seen=$(lines)
-		"$REPRISE" rank --no-agent --restart "snap$g" --pid "$1" > "out$g" 2>&1 < /dev/null &
+		REPRISE_LIBEXECDIR="$WORK/other" "$REPRISE" rank --no-agent --restart "snap$g" --pid "$1" > "out$g" 2>&1 < /dev/null &
 		launcher=$!
 		wait_for_step
 		[ "$1" = any ] && target=$launcher

@@ -30,6 +30,14 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* As ld.so knows it: the stub came with the image, and the launch record of a restart may name another one. */
+static const char *own_name(const char *otherwise)
+{
+	Dl_info info;
+
+	return dladdr(&rp_outside, &info) && info.dli_fname ? info.dli_fname : otherwise;
+}
+
 const char *rp_dlopen_path(const char *path, dlopen_fn **real)
 {
 	static dlopen_fn *next;
@@ -49,7 +57,7 @@ const char *rp_dlopen_path(const char *path, dlopen_fn **real)
 	if (base != path)
 		base = realpath(path, resolved) ? base_name(resolved) : "";
 	if (has_prefix(base, "libmpi.so.40") || !strcmp(base, "libmpi.so"))
-		return rp_launch_str(rp_launch(), rp_launch()->stub);
+		return own_name(path);
 	if (*base && rp_upper_tells(RP_TOLD_FOREIGN))
 		rp_upper_say(path,
 			     " is opened; only Open MPI 4 (libmpi.so.40) is carried: a checkpoint does not know of "
