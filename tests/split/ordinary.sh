@@ -48,6 +48,31 @@ for program in by-runpath by-rpath; do
 done
 echo "run paths: ok"
 
+# A profiler that the program is linked with sees what the program calls, and a constructor may wait for a thread.
+printf '%s\n' '#define _GNU_SOURCE' '#include <sys/syscall.h>' '#include <unistd.h>' 'int calls;' \
+	'int close(int fd) { calls++; return (int)syscall(SYS_close, fd); }' \
+	'int dup2(int from, int to) { calls++; return (int)syscall(SYS_dup2, from, to); }' \
+	'int dup3(int from, int to, int flags) { calls++; return (int)syscall(SYS_dup3, from, to, flags); }' \
+	'int close_range(unsigned a, unsigned b, int flags) { calls++; return (int)syscall(SYS_close_range, a, b, flags); }' \
+	'ssize_t readlink(const char *p, char *b, size_t n) { calls++; return syscall(SYS_readlink, p, b, n); }' \
+	'ssize_t readlinkat(int d, const char *p, char *b, size_t n) { calls++; return syscall(SYS_readlinkat, d, p, b, n); }' \
+	> profiler.c
+printf '%s\n' '#include <pthread.h>' '#include <time.h>' \
+	'static void *nap(void *p) { struct timespec t = { 0, 1 }; clock_nanosleep(CLOCK_MONOTONIC, 0, &t, p); return p; }' \
+	'__attribute__((constructor)) static void wait_for_thread(void) { pthread_t t; pthread_create(&t, 0, nap, 0);' \
+	'pthread_join(t, 0); }' > waits.c
+printf '%s\n' '#define _GNU_SOURCE' '#include <dlfcn.h>' '#include <fcntl.h>' '#include <stdio.h>' '#include <unistd.h>' \
+	'extern int calls;' 'int main(void) { char b[8]; int n; calls = 0;' \
+	'close(dup(0)); dup2(0, 50); dup3(0, 51, 0); close_range(50, 51, 0); readlink("/", b, 8); readlinkat(AT_FDCWD, "/", b, 8);' \
+	'n = calls; printf("%d calls\n", dlopen("./libwaits.so", RTLD_NOW) ? n : -1); }' > profiled.c
+${CC:-cc} -shared -fPIC -o lib/libprofiler.so profiler.c
+${CC:-cc} -shared -fPIC -pthread -o libwaits.so waits.c
+${CC:-cc} -o profiled profiled.c -Llib -lprofiler "-Wl,-rpath,$WORK/lib"
+for launch in "" "$REPRISE rank --no-agent"; do
+	[ "$(timeout 30 $launch ./profiled)" = "6 calls" ] || fail "a profiler with '$launch'"
+done
+echo "other libraries: ok"
+
 if [ "$(cat /proc/sys/kernel/yama/ptrace_scope 2> yama || echo 0)" != 0 ]; then
 	echo "ptrace is for parents only: no restart"
 	exit 0

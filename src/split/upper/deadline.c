@@ -8,12 +8,13 @@
  */
 #include "split/upper/upper.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdint.h>
 #include <time.h>
+
+#include "split/upper/next.h"
 
 #define BILLION 1000000000L
 #define SLICE_NS BILLION
@@ -48,21 +49,9 @@ static const struct timespec *kernels(clockid_t clock, const struct timespec *t,
 	return room;
 }
 
-static void *find(void **real, const char *name)
-{
-	if (!*real)
-		*real = dlsym(RTLD_NEXT, name);
-	if (!*real)
-		rp_upper_die("the C library lacks a function that waits");
-	return *real;
-}
-
-typedef int nanosleep_fn(clockid_t, int, const struct timespec *, struct timespec *);
-
 RP_PUBLIC int clock_nanosleep(clockid_t clock, int flags, const struct timespec *t, struct timespec *left)
 {
-	static void *real;
-	nanosleep_fn *sleep = (nanosleep_fn *)find(&real, "clock_nanosleep");
+	int (*sleep)(clockid_t, int, const struct timespec *, struct timespec *) = rp_next()->clock_nanosleep;
 	int r = 0;
 
 	if (rp_outside || !(flags & TIMER_ABSTIME) || (clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME) ||
@@ -89,69 +78,47 @@ RP_PUBLIC int clock_nanosleep(clockid_t clock, int flags, const struct timespec 
 RP_PUBLIC int pthread_cond_clockwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex, clockid_t clock,
 				     const struct timespec *restrict t)
 {
-	static void *real;
-	int (*wait)(pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *);
 	struct timespec room;
 
-	wait = (int (*)(pthread_cond_t *, pthread_mutex_t *, clockid_t,
-			const struct timespec *))find(&real, "pthread_cond_clockwait");
-	return wait(cond, mutex, clock, kernels(clock, t, &room));
+	return rp_next()->pthread_cond_clockwait(cond, mutex, clock, kernels(clock, t, &room));
 }
 
 RP_PUBLIC int pthread_cond_timedwait(pthread_cond_t *restrict cond, pthread_mutex_t *restrict mutex,
 				     const struct timespec *restrict t)
 {
-	static void *real;
-	int (*wait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 	clockid_t clock = cond->__data.__wrefs & COND_MONOTONIC ? CLOCK_MONOTONIC : CLOCK_REALTIME;
 	struct timespec room;
 
-	wait = (int (*)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *))find(&real,
-											   "pthread_cond_timedwait");
-	return wait(cond, mutex, kernels(clock, t, &room));
+	return rp_next()->pthread_cond_timedwait(cond, mutex, kernels(clock, t, &room));
 }
 
 RP_PUBLIC int sem_clockwait(sem_t *restrict sem, clockid_t clock, const struct timespec *restrict t)
 {
-	static void *real;
-	int (*wait)(sem_t *, clockid_t, const struct timespec *);
 	struct timespec room;
 
-	wait = (int (*)(sem_t *, clockid_t, const struct timespec *))find(&real, "sem_clockwait");
-	return wait(sem, clock, kernels(clock, t, &room));
+	return rp_next()->sem_clockwait(sem, clock, kernels(clock, t, &room));
 }
 
 RP_PUBLIC int pthread_mutex_clocklock(pthread_mutex_t *restrict mutex, clockid_t clock,
 				      const struct timespec *restrict t)
 {
-	static void *real;
-	int (*lock)(pthread_mutex_t *, clockid_t, const struct timespec *);
 	struct timespec room;
 
-	lock = (int (*)(pthread_mutex_t *, clockid_t, const struct timespec *))find(&real, "pthread_mutex_clocklock");
-	return lock(mutex, clock, kernels(clock, t, &room));
+	return rp_next()->pthread_mutex_clocklock(mutex, clock, kernels(clock, t, &room));
 }
 
 RP_PUBLIC int pthread_rwlock_clockrdlock(pthread_rwlock_t *restrict lock, clockid_t clock,
 					 const struct timespec *restrict t)
 {
-	static void *real;
-	int (*take)(pthread_rwlock_t *, clockid_t, const struct timespec *);
 	struct timespec room;
 
-	take = (int (*)(pthread_rwlock_t *, clockid_t, const struct timespec *))find(&real,
-										     "pthread_rwlock_clockrdlock");
-	return take(lock, clock, kernels(clock, t, &room));
+	return rp_next()->pthread_rwlock_clockrdlock(lock, clock, kernels(clock, t, &room));
 }
 
 RP_PUBLIC int pthread_rwlock_clockwrlock(pthread_rwlock_t *restrict lock, clockid_t clock,
 					 const struct timespec *restrict t)
 {
-	static void *real;
-	int (*take)(pthread_rwlock_t *, clockid_t, const struct timespec *);
 	struct timespec room;
 
-	take = (int (*)(pthread_rwlock_t *, clockid_t, const struct timespec *))find(&real,
-										     "pthread_rwlock_clockwrlock");
-	return take(lock, clock, kernels(clock, t, &room));
+	return rp_next()->pthread_rwlock_clockwrlock(lock, clock, kernels(clock, t, &room));
 }

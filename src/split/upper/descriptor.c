@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include "arch/x86_64/syscall.h"
+#include "split/upper/next.h"
 
-/* glibc's other names of these, which nobody else defines. */
+/* glibc's other names of these, until the next ones are known. */
 int __close(int fd);
 int __dup2(int from, int to);
 
@@ -38,7 +39,9 @@ static int result(long r)
 
 RP_PUBLIC int close(int fd)
 {
-	return is_lower(fd) ? result(-EBADF) : __close(fd);
+	if (is_lower(fd))
+		return result(-EBADF);
+	return rp_next_now.close ? rp_next_now.close(fd) : __close(fd);
 }
 
 /* The library that holds the number knows it by heart: it cannot make room. */
@@ -56,32 +59,43 @@ static int refuse(void)
 
 RP_PUBLIC int dup2(int from, int to)
 {
-	return is_lower(to) ? refuse() : __dup2(from, to);
+	if (is_lower(to))
+		return refuse();
+	return rp_next_now.dup2 ? rp_next_now.dup2(from, to) : __dup2(from, to);
 }
 
 RP_PUBLIC int dup3(int from, int to, int flags)
 {
-	return is_lower(to) ? refuse() : result(rp_syscall3(SYS_dup3, from, to, flags));
+	if (is_lower(to))
+		return refuse();
+	return rp_next_now.dup3 ? rp_next_now.dup3(from, to, flags) : result(rp_syscall3(SYS_dup3, from, to, flags));
+}
+
+static int close_all(uint64_t first, uint64_t last, int flags)
+{
+	if (rp_next_now.close_range)
+		return rp_next_now.close_range((unsigned)first, (unsigned)last, flags);
+	return result(rp_syscall3(SYS_close_range, (long)first, (long)last, flags));
 }
 
 /* The ranges between what the lower half holds. */
 RP_PUBLIC int close_range(unsigned first, unsigned last, int flags)
 {
 	uint64_t at = first, end;
-	long r = 0;
+	int r = 0;
 
 	if (rp_outside || !rp_is_rank() || first > last)
-		return result(rp_syscall3(SYS_close_range, first, last, flags));
+		return close_all(first, last, flags);
 	while (at <= last && !r) {
 		for (end = at; end <= last && end < RP_FD_BITS && !is_held(end);)
 			end++;
 		if (end >= RP_FD_BITS)
 			end = (uint64_t)last + 1;
 		if (end > at)
-			r = rp_syscall3(SYS_close_range, (long)at, (long)end - 1, flags);
+			r = close_all(at, end - 1, flags);
 		at = end + 1;
 	}
-	return result(r);
+	return r;
 }
 
 RP_PUBLIC void closefrom(int first)

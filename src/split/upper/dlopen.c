@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "split/upper/needed.h"
+#include "split/upper/next.h"
 
 typedef void *dlopen_fn(const char *path, int flags);
 
@@ -40,15 +40,10 @@ static const char *own_name(const char *otherwise)
 
 const char *rp_dlopen_path(const char *path, dlopen_fn **real)
 {
-	static dlopen_fn *next;
 	char resolved[PATH_MAX];
 	const char *base;
 
-	if (!next)
-		next = (dlopen_fn *)dlsym(RTLD_NEXT, "dlopen");
-	if (!next)
-		rp_upper_die("the C library has no dlopen");
-	*real = next;
+	*real = rp_next()->dlopen;
 	if (rp_outside || !path)
 		return path;
 	base = base_name(path);

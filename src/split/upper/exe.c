@@ -6,7 +6,6 @@
  */
 #include "split/upper/upper.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,40 +17,15 @@
 #include <unistd.h>
 
 #include "arch/x86_64/syscall.h"
+#include "split/upper/next.h"
 
 static char own[PATH_MAX]; /* upper memory: the same after a restart */
-
-typedef int open_fn(const char *, int, ...);
-typedef int openat_fn(int, const char *, int, ...);
-typedef FILE *fopen_fn(const char *, const char *);
-typedef char *realpath_fn(const char *, char *);
-
-static struct {
-	open_fn *open;
-	openat_fn *openat;
-	fopen_fn *fopen;
-	realpath_fn *realpath;
-} real;
-
-/* Other libraries' constructors may come before ours. */
-static void find_real(void)
-{
-	if (real.realpath)
-		return;
-	real.open = (open_fn *)dlsym(RTLD_NEXT, "open64");
-	real.openat = (openat_fn *)dlsym(RTLD_NEXT, "openat64");
-	real.fopen = (fopen_fn *)dlsym(RTLD_NEXT, "fopen64");
-	real.realpath = (realpath_fn *)dlsym(RTLD_NEXT, "realpath");
-	if (!real.open || !real.openat || !real.fopen || !real.realpath)
-		rp_upper_die("the C library has no open, openat, fopen or realpath");
-}
 
 void rp_exe_init(void)
 {
 	const char *app = rp_launch_str(rp_launch(), rp_launch()->app);
 
-	find_real();
-	if (!app || !real.realpath(app, own))
+	if (!app || !rp_next()->realpath(app, own))
 		own[0] = 0;
 }
 
@@ -91,22 +65,27 @@ const char *rp_exe_seen(const char *path)
 {
 	const char *p = rp_exe_path(path);
 
-	find_real();
 	return p != path && is_bootstrap() ? p : path;
 }
 
-static ssize_t link_of(const char *path, int dir, char *buf, size_t size)
+static int is_seen(const char *path)
 {
-	const char *p = rp_exe_seen(path);
-	size_t n = strlen(own);
-	long r;
+	return rp_exe_seen(path) != path;
+}
 
-	if (p != path) {
-		n = n < size ? n : size;
-		memcpy(buf, p, n);
-		return (ssize_t)n;
-	}
-	r = rp_syscall4(SYS_readlinkat, dir, (long)path, (long)buf, (long)size);
+static ssize_t own_link(char *buf, size_t size)
+{
+	size_t n = strlen(own);
+
+	n = n < size ? n : size;
+	memcpy(buf, own, n);
+	return (ssize_t)n;
+}
+
+static ssize_t raw_link(int dir, const char *path, char *buf, size_t size)
+{
+	long r = rp_syscall4(SYS_readlinkat, dir, (long)path, (long)buf, (long)size);
+
 	if (r >= 0)
 		return r;
 	errno = (int)-r;
@@ -115,12 +94,16 @@ static ssize_t link_of(const char *path, int dir, char *buf, size_t size)
 
 RP_PUBLIC ssize_t readlink(const char *restrict path, char *restrict buf, size_t size)
 {
-	return link_of(path, AT_FDCWD, buf, size);
+	if (is_seen(path))
+		return own_link(buf, size);
+	return rp_next_now.readlink ? rp_next_now.readlink(path, buf, size) : raw_link(AT_FDCWD, path, buf, size);
 }
 
 RP_PUBLIC ssize_t readlinkat(int dir, const char *restrict path, char *restrict buf, size_t size)
 {
-	return link_of(path, dir, buf, size);
+	if (is_seen(path))
+		return own_link(buf, size);
+	return rp_next_now.readlinkat ? rp_next_now.readlinkat(dir, path, buf, size) : raw_link(dir, path, buf, size);
 }
 
 RP_PUBLIC ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t room);
@@ -128,13 +111,13 @@ ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t room)
 {
 	if (size > room)
 		rp_upper_die("*** buffer overflow detected ***: readlink");
-	return link_of(path, AT_FDCWD, buf, size);
+	return readlink(path, buf, size);
 }
 
 RP_PUBLIC char *realpath(const char *restrict path, char *restrict resolved)
 {
 	path = rp_exe_seen(path);
-	return real.realpath(path, resolved);
+	return rp_next()->realpath(path, resolved);
 }
 
 RP_PUBLIC char *__realpath_chk(const char *path, char *resolved, size_t room);
@@ -167,7 +150,7 @@ static int has_mode(int flags)
 			mode = va_arg(ap, mode_t); \
 		va_end(ap); \
 		path = rp_exe_seen(path); \
-		return real.open(path, flags, mode); \
+		return rp_next()->open(path, flags, mode); \
 	}
 
 #define OPENAT(function, symbol) \
@@ -181,7 +164,7 @@ static int has_mode(int flags)
 			mode = va_arg(ap, mode_t); \
 		va_end(ap); \
 		path = rp_exe_seen(path); \
-		return real.openat(dir, path, flags, mode); \
+		return rp_next()->openat(dir, path, flags, mode); \
 	}
 
 #define FOPEN(function, symbol) \
@@ -189,7 +172,7 @@ static int has_mode(int flags)
 	FILE *function(const char *path, const char *mode) \
 	{ \
 		path = rp_exe_seen(path); \
-		return real.fopen(path, mode); \
+		return rp_next()->fopen(path, mode); \
 	}
 
 OPEN(open_plain, "open")

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "arch/x86_64/syscall.h"
+#include "split/upper/next.h"
 
 int rp_outside;
 
@@ -112,6 +113,7 @@ __attribute__((constructor(101))) static void init(void)
 	unsigned char resident;
 	struct rp_arena *a = rp_arena();
 
+	rp_next_init();
 	if (mincore(a, 1, &resident) || a->magic != RP_ARENA_MAGIC) {
 		stay_outside();
 		return;

@@ -5,7 +5,6 @@
  */
 #include "split/upper/upper.h"
 
-#include <dlfcn.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -13,15 +12,7 @@
 #include <string.h>
 
 #include "split/upper/needed.h"
-
-static void *next(void **real, const char *name)
-{
-	if (!*real)
-		*real = dlsym(RTLD_NEXT, name);
-	if (!*real)
-		rp_upper_die("the C library cannot start programs");
-	return *real;
-}
+#include "split/upper/next.h"
 
 /* As a shell finds it. */
 static void look_at(const char *name)
@@ -61,43 +52,32 @@ static void look_at_command(const char *command)
 	}
 }
 
-typedef int spawn_fn(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
-		     char *const[], char *const[]);
-
 RP_PUBLIC int posix_spawn(pid_t *restrict pid, const char *restrict path, const posix_spawn_file_actions_t *actions,
 			  const posix_spawnattr_t *restrict attr, char *const argv[restrict],
 			  char *const envp[restrict])
 {
-	static void *real;
-
 	if (!rp_outside)
 		rp_needed_warn(path);
-	return ((spawn_fn *)next(&real, "posix_spawn"))(pid, rp_exe_seen(path), actions, attr, argv, envp);
+	return rp_next()->posix_spawn(pid, rp_exe_seen(path), actions, attr, argv, envp);
 }
 
 RP_PUBLIC int posix_spawnp(pid_t *restrict pid, const char *restrict file, const posix_spawn_file_actions_t *actions,
 			   const posix_spawnattr_t *restrict attr, char *const argv[restrict],
 			   char *const envp[restrict])
 {
-	static void *real;
-
 	if (!rp_outside)
 		look_at(file);
-	return ((spawn_fn *)next(&real, "posix_spawnp"))(pid, file, actions, attr, argv, envp);
+	return rp_next()->posix_spawnp(pid, file, actions, attr, argv, envp);
 }
 
 RP_PUBLIC int system(const char *command)
 {
-	static void *real;
-
 	look_at_command(command);
-	return ((int (*)(const char *))next(&real, "system"))(command);
+	return rp_next()->system(command);
 }
 
 RP_PUBLIC FILE *popen(const char *command, const char *mode)
 {
-	static void *real;
-
 	look_at_command(command);
-	return ((FILE * (*)(const char *, const char *)) next(&real, "popen"))(command, mode);
+	return rp_next()->popen(command, mode);
 }
