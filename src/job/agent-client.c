@@ -239,7 +239,7 @@ void rp_join_done(struct rp_join *join)
 
 /* ---- checkpoint ---- */
 
-#define ANSWER_MS 10000 /* after the time limit: a commit that has begun is not cut short */
+#define ANSWER_MS 10000 /* after the time limit, for an agent that keeps no time */
 
 static int64_t now_ms(void)
 {
@@ -276,7 +276,7 @@ static int next_message(int sock, struct rp_msg *m, const struct rp_checkpoint_o
 				"the agent ended during the checkpoint; the job can no longer be checkpointed");
 	if (rc < 0)
 		return rp_error(err, rc, "connection to the agent: %s", strerror(-rc));
-	if (m->type == RP_MSG_PROGRESS && opts->progress)
+	if ((m->type == RP_MSG_PROGRESS || m->type == RP_MSG_COMMIT) && opts->progress)
 		opts->progress(opts->arg, m->text);
 	return m->type == RP_MSG_RESULT;
 }
@@ -288,12 +288,13 @@ static void cancel(int sock)
 	(void)rp_msg_send(sock, &m, -1);
 }
 
-/* An agent that is stopped keeps no time: the client does not wait for it for ever. */
-static int give_up(const struct rp_checkpoint_options *opts, int64_t waited_ms, struct rp_error *err)
+/* An agent that is stopped keeps no time: the client does not wait for it for ever. A commit that has begun is not cut short:
+ * it takes as long as the disk does, and who ends the job after it must hear of it. */
+static int give_up(const struct rp_checkpoint_options *opts, bool commits, int64_t waited_ms, struct rp_error *err)
 {
 	if (opts->cancel && *opts->cancel > 1)
 		return rp_error(err, RP_CHECKPOINT_CANCELLED, "not waited for: the agent has not answered");
-	if (opts->timeout_ms && waited_ms > (int64_t)opts->timeout_ms + ANSWER_MS)
+	if (opts->timeout_ms && !commits && waited_ms > (int64_t)opts->timeout_ms + ANSWER_MS)
 		return rp_error(err, RP_CHECKPOINT_TIMEOUT, "timed out: the agent does not answer");
 	return 0;
 }
@@ -303,7 +304,7 @@ int rp_agent_checkpoint(const char *dir, const struct rp_checkpoint_options *opt
 {
 	struct rp_msg m = { .magic = RP_MSG_MAGIC, .type = RP_MSG_CHECKPOINT };
 	int sock RP_AUTOCLOSE = connect_job(dir, &m, err);
-	bool cancelled = false;
+	bool cancelled = false, commits = false;
 	int64_t start = now_ms();
 	int rc, silent = 0;
 
@@ -324,7 +325,8 @@ int rp_agent_checkpoint(const char *dir, const struct rp_checkpoint_options *opt
 		if (poll(&p, 1, 200) > 0)
 			rc = next_message(sock, &m, opts, err);
 		else
-			silent = give_up(opts, now_ms() - start, err);
+			silent = give_up(opts, commits, now_ms() - start, err);
+		commits |= m.type == RP_MSG_COMMIT;
 	}
 	if (silent) {
 		cancel(sock); /* for when it wakes up */

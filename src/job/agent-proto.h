@@ -22,6 +22,7 @@ enum rp_msg_type {
 	RP_MSG_CANCEL,	   /* client -> agent */
 	RP_MSG_PROGRESS,   /* agent -> client: text */
 	RP_MSG_RESULT,	   /* agent -> client: code 0, enum rp_checkpoint_outcome or -errno */
+	RP_MSG_COMMIT,	   /* agent -> client: text; the next message is the result, however long the disk takes */
 };
 
 struct rp_msg {

@@ -183,7 +183,7 @@ int rp_attempt_dump(struct rp_attempt *t, struct rp_gen *gen, void (*resume)(str
 	struct dumper *dumpers RP_AUTOFREE = calloc((size_t)n, sizeof(*dumpers));
 	int rc = dumpers ? 0 : rp_error(&t->err, -ENOMEM, "out of memory");
 
-	rp_attempt_progress(t, "all ranks are quiet; copying");
+	rp_attempt_progress(t, RP_MSG_PROGRESS, "all ranks are quiet; copying");
 	for (int32_t i = 0; !rc && i < n; i++)
 		rc = start(t, i, &dumpers[i]);
 	if (!rc)

@@ -34,7 +34,7 @@ int64_t rp_attempt_now_us(void)
 	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
 }
 
-void rp_attempt_progress(struct rp_attempt *t, const char *fmt, ...)
+void rp_attempt_progress(struct rp_attempt *t, enum rp_msg_type type, const char *fmt, ...)
 {
 	struct rp_msg *m = t->agent->client >= 0 ? calloc(1, sizeof(*m)) : NULL;
 	va_list ap;
@@ -42,7 +42,7 @@ void rp_attempt_progress(struct rp_attempt *t, const char *fmt, ...)
 	if (!m)
 		return;
 	m->magic = RP_MSG_MAGIC;
-	m->type = RP_MSG_PROGRESS;
+	m->type = type;
 	va_start(ap, fmt);
 	vsnprintf(m->text, sizeof(m->text), fmt, ap);
 	va_end(ap);
@@ -396,7 +396,7 @@ static int run(struct rp_attempt *t, struct rp_gen *gen)
 	if (!rc)
 		rc = rp_attempt_dump(t, gen, resume_unless_ending);
 	if (!rc) {
-		rp_attempt_progress(t, "writing generation %u", t->gen.seq);
+		rp_attempt_progress(t, RP_MSG_COMMIT, "writing generation %u", t->gen.seq);
 		rc = rp_store_commit(&t->gen, gen, RP_STORE_KEEP, &t->err);
 	}
 	if (!rc && (t->kill_after || t->stop_after))

@@ -26,7 +26,8 @@ int64_t rp_attempt_now_us(void);
 int rp_attempt_turn(struct rp_attempt *t, int timeout_ms);
 
 /* Says something to the client, if it is still there. */
-void rp_attempt_progress(struct rp_attempt *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void rp_attempt_progress(struct rp_attempt *t, enum rp_msg_type type, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Takes the images of all ranks; every rank is DRAINED. `resume` is called once, when all memory has been captured. Fills
  * pid and max_id of gen->ranks. Returns 0, an outcome or -errno with text; no dumper is left running. */
