@@ -316,7 +316,8 @@ static int build(const struct options *o, const struct rp_store *s, const struct
 	return adapter->restart(c, gen, &ro, err);
 }
 
-/* The launcher that the manifest names is run only when it is one: a manifest may come from anywhere. */
+/* A manifest that names something else than the launcher of its job is not followed. Told by the name of the program alone:
+ * whether a program of that name, and the manifest, may be trusted is for who restarts to know. */
 static int check_launcher(const struct rp_gen *gen, const struct rp_adapter *adapter, struct rp_error *err)
 {
 	const char *command = gen->launch_argv[0];
