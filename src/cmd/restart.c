@@ -347,6 +347,26 @@ static int run(const struct rp_gen *gen, const struct rp_adapter *adapter, const
 	return rc;
 }
 
+/* What the job, if it is about to end, writes last is what to restart from: it is waited for first. */
+static int find(const struct options *o, struct rp_store **s, const struct rp_gen **gen, struct rp_error *err)
+{
+	int rc = snapshot_find(&o->snapshot, s, gen, err);
+
+	if (rc || o->info || o->showme)
+		return rc;
+	rc = snapshot_wait_for_writer((*s)->path, err);
+	rp_store_free(*s);
+	if (!rc)
+		rc = snapshot_find(&o->snapshot, s, gen, err);
+	if (rc)
+		return rc;
+	/* The newest of all may be another job's by now. */
+	rc = snapshot_wait_for_writer((*s)->path, err);
+	if (rc)
+		rp_store_free(*s);
+	return rc;
+}
+
 static int restart(const struct options *o, struct rp_error *err, int *exit_code)
 {
 	struct restart_ids ids = { 0 };
@@ -354,7 +374,7 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 	const struct rp_adapter *adapter;
 	const struct rp_gen *gen;
 	struct rp_store *s;
-	int rc = snapshot_find(&o->snapshot, &s, &gen, err);
+	int rc = find(o, &s, &gen, err);
 
 	*exit_code = rc == -ENOENT ? CMD_WRAP_NOT_FOUND : CMD_WRAP_FAILED;
 	if (rc)
@@ -378,8 +398,6 @@ static int restart(const struct options *o, struct rp_error *err, int *exit_code
 		*exit_code = show_command(&c, gen->cwd, o->snapshot.json);
 		goto out;
 	}
-	if (!rc)
-		rc = snapshot_wait_for_writer(s->path, err);
 	if (!rc && chdir(gen->cwd))
 		rc = rp_error(err, -errno, "working directory %s: %s", gen->cwd, strerror(errno));
 	if (!rc)

@@ -66,9 +66,14 @@ namespace=$(tr '\0' '\n' <"/proc/$rank/environ" | sed -n 's/^PMIX_NAMESPACE=//p'
 segments=$(printf '/dev/shm/vader_segment.*.%d.%x.*' "$(id -u)" "$namespace")
 # shellcheck disable=SC2086
 ls $segments >/dev/null 2>&1 || echo "note: the job has no shared-memory segments"
-reprise checkpoint --term ring >/dev/null || fail "--term"
+# A restart that comes before the job ends waits for it (230: clock_nanosleep) and takes what the job writes last.
+reprise restart ring >"$tmp/early" 2>&1 &
+early=$!
+check "a restart waits for the job" until_true 10 grep -q '^230 ' /proc/$early/syscall
+kill -STOP $early
+snapshot=$(reprise checkpoint --term ring) || fail "--term"
 check "--term ends the job" until_true 10 sh -c "! kill -0 $job"
-job=
+job=$early
 check "the agent ends with the job" until_true 10 sh -c '! reprise ps | grep -q ring'
 # shellcheck disable=SC2086
 ls $segments 2>/dev/null && fail "shared memory of the job is left behind"
@@ -77,9 +82,10 @@ REPRISE_RESTART=$REPRISE_DIR/ring/2 timeout 20 mpirun --mca orte_fork_agent "$(c
 	fail "a restart with three ranks"
 grep -q "is of 2 ranks, this job has 3" "$tmp/o" || fail "$(cat "$tmp/o")"
 
-reprise restart ring >"$tmp/out" 2>&1 &
-job=$!
+mv "$tmp/early" "$tmp/out"
+kill -CONT $early
 check "the restarted job moves" moves
+tr '\0' '\n' <"/proc/$job/environ" | grep -qx "REPRISE_RESTART=$snapshot" || fail "it is not restarted from $snapshot"
 touch "$tmp/stop"
 wait $job || fail "exit status of the restarted job"
 job=
