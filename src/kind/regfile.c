@@ -146,6 +146,11 @@ static int check_system(struct rp_dump *d, const struct rp_fd *fd)
 				"%s is about another process, which need not be there at a restore: close it before "
 				"the checkpoint",
 				fd->link);
+	if (pid > 0 && strstr(fd->link, "/task/"))
+		return rp_error(&d->err, -ENOTSUP,
+				"%s is about one thread, which is not there yet when files are opened at a restore: "
+				"close it before the checkpoint",
+				fd->link);
 	if (pid > 0 && is_memory_view(fd->link))
 		return rp_error(&d->err, -ENOTSUP,
 				"%s leads to the memory of the process and cannot be carried: close it before the "

@@ -81,6 +81,10 @@ void make_proc_other(void)
 	need(open("/proc/1/status", O_RDONLY) >= 0);
 }
 
+void make_proc_thread(void)
+{
+	need(open("/proc/thread-self/status", O_RDONLY) >= 0);
+}
 void make_proc_memory(void)
 {
 	need(open("/proc/self/maps", O_RDONLY) >= 0);

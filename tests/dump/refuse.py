@@ -43,6 +43,7 @@ REFUSED = {
     "pty": ["device 5:2"],
     "terminal": ["neither the controlling terminal"],
     "proc_other": ["about another process"],
+    "proc_thread": ["about one thread"],
     "proc_memory": ["leads to the memory"],
     "epoll_reused": ["before that number was reused"],
     "sealed": ["mseal"],
