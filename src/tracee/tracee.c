@@ -167,8 +167,8 @@ static void remove_thread(struct rp_tracee *t, size_t i)
 }
 
 /* PTRACE_SEIZE, with seccomp suspended where the tracer may do that, which the first thread shows. Each thread has filters of
- * its own, and may be the only one. */
-static int seize(struct rp_tracee *t, int tid, struct rp_error *err)
+ * its own, and may be the only one. 1: they cannot be suspended. */
+static int seize(struct rp_tracee *t, int tid)
 {
 	static const unsigned long options = PTRACE_O_TRACESYSGOOD;
 
@@ -178,17 +178,17 @@ static int seize(struct rp_tracee *t, int tid, struct rp_error *err)
 		return -errno;
 	t->suspends = false;
 	if (is_confined(t->pid, tid))
-		return rp_error(err, -EACCES, "thread %d is under seccomp: suspending that needs CAP_SYS_ADMIN", tid);
+		return 1;
 	return ptrace(PTRACE_SEIZE, tid, NULL, (void *)options) < 0 ? -errno : 0;
 }
 
 /* Seizes one thread and asks it to stop. 1: it is gone already. */
 static int seize_thread(struct rp_tracee *t, int tid, struct rp_error *err)
 {
-	int ret, code = seize(t, tid, err);
+	int ret, code = seize(t, tid);
 
-	if (code == -EACCES)
-		return code; /* seccomp; said already */
+	if (code > 0)
+		return rp_error(err, -EACCES, "thread %d is under seccomp: suspending that needs CAP_SYS_ADMIN", tid);
 	if (code < 0) {
 		if (code == -ESRCH && tid != t->pid)
 			return 1;
