@@ -402,8 +402,7 @@ static void handle_checkpoint(struct rp_agent *a, int fd, const struct rp_msg *m
 		rp_attempt_run(a, m->u.checkpoint.then, m->u.checkpoint.timeout_ms, answer);
 		if (a->client >= 0)
 			(void)rp_msg_send(a->client, answer, -1);
-		if (!answer->code)
-			start_sweeper(a);
+		start_sweeper(a); /* after a failure too: perhaps the disk was full */
 		a->busy = false;
 		a->client = -1;
 		publish_info(a);

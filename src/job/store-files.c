@@ -169,7 +169,7 @@ void rp_store_remove_tree(int dir_fd, const char *name)
 	(void)unlinkat(dir_fd, name, AT_REMOVEDIR);
 }
 
-void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngens, uint32_t below)
+void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngens, uint32_t from, uint32_t below)
 {
 	DIR *d RP_AUTOCLOSEDIR = open_list(dir_fd);
 	struct dirent *e;
@@ -178,7 +178,7 @@ void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngen
 	while (d && (e = readdir(d))) {
 		bool listed = false;
 
-		if (!is_seq(e->d_name, &seq) || seq >= below)
+		if (!is_seq(e->d_name, &seq) || seq < from || seq >= below)
 			continue;
 		for (size_t i = 0; i < ngens; i++)
 			listed |= gens[i].seq == seq;

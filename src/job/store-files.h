@@ -29,7 +29,7 @@ void rp_store_pids_text(const struct rp_gen *gen, struct rp_str *out);
  * list is not there, and prune tries again. */
 void rp_store_remove_tree(int dir_fd, const char *name);
 
-/* Removes every entry that is a number below `below` and not among gens. */
-void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngens, uint32_t below);
+/* Removes every entry that is a number, at least `from` and below `below`, and not among gens. */
+void rp_store_remove_unlisted(int dir_fd, const struct rp_gen *gens, size_t ngens, uint32_t from, uint32_t below);
 
 #endif

@@ -162,6 +162,8 @@ int rp_store_begin(struct rp_store *s, struct rp_store_new *out, struct rp_error
 	char name[16];
 	int rc, fd;
 
+	/* We have the lock: whoever wrote there was killed. Its room may be what this one needs. */
+	rp_store_remove_unlisted(s->fd, s->gens, s->ngens, seq + 1, UINT32_MAX);
 	seq = (found > seq ? found : seq) + 1;
 	snprintf(name, sizeof(name), "%u", seq);
 	rc = step(s, "mkdir generation");
@@ -344,7 +346,7 @@ void rp_store_sweep(const char *path)
 	if (rp_store_open_read(&s, path, NULL))
 		return;
 	if (s->ngens)
-		rp_store_remove_unlisted(s->fd, s->gens, s->ngens, s->gens[s->ngens - 1].seq);
+		rp_store_remove_unlisted(s->fd, s->gens, s->ngens, 0, s->gens[s->ngens - 1].seq);
 	rp_store_free(s);
 }
 
@@ -355,7 +357,7 @@ int rp_store_prune(struct rp_store *s, unsigned keep, size_t *removed, struct rp
 
 	if (rc)
 		return rc;
-	rp_store_remove_unlisted(s->fd, s->gens + first, s->ngens - first, UINT32_MAX);
+	rp_store_remove_unlisted(s->fd, s->gens + first, s->ngens - first, 0, UINT32_MAX);
 	(void)unlinkat(s->fd, MANIFEST_NEW, 0);
 	if (removed)
 		*removed = first;

@@ -44,7 +44,8 @@ struct rp_store_new {
 	int fd; /* DIR/NAME/<seq> */
 };
 
-/* Makes the directory of the next generation, numbered above all that are listed or there. */
+/* Makes the directory of the next generation, numbered above all that are listed or there. What killed writers left above the
+ * newest goes first. */
 int rp_store_begin(struct rp_store *s, struct rp_store_new *out, struct rp_error *err);
 /* Makes rank-<rank> and opens it: *out_fd is the caller's. */
 int rp_store_rank_dir(struct rp_store_new *n, int rank, int *out_fd, struct rp_error *err);

@@ -175,6 +175,11 @@ static void test_commit_and_keep(void **state)
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_int_equal(fstatat(s->fd, "5/pids", &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
+	/* Of a killed one: gone before the next is written, which has a number of its own. */
+	assert_int_equal(mkdirat(s->fd, "9/rank-0", 0700), 0);
+	assert_int_equal(write_generation("last", &none, 3), 0);
+	assert_int_equal(fstatat(s->fd, "9", &st, 0), -1);
+	assert_int_equal(fstatat(s->fd, "10", &st, 0), 0);
 	rp_store_free(s);
 }
 

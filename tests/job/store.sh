@@ -58,6 +58,18 @@ done
 [ "${full:-0}" -ge $((size / 2)) ] || fail "the disk was not full as it should have been: ${full-}"
 check "with room again" reprise checkpoint ring
 
+# The room that a killed writer left is taken back before the next one needs it, that of old generations after a failure too.
+fill() { head -c $((($(df -k --output=avail /mnt | tail -n 1) - 64) * 1024)) /dev/zero >"$1"; }
+mkdir "$s/50"
+fill "$s/50/filler"
+check "checkpoint beside what was left" test "$(reprise checkpoint ring)" = "$s/51"
+[ ! -e "$s/50" ] || fail "what was left stays: $(entries)"
+mkdir "$s/1"
+fill "$s/1/filler"
+refused 1 "No space left" reprise checkpoint ring
+check "with the room of what is old" until_true 20 reprise checkpoint ring
+[ ! -e "$s/1" ] || fail "what is old stays: $(entries)"
+
 mount -o remount,ro /mnt || fail "remount"
 refused 1 "Read-only file system" reprise checkpoint ring
 refused 125 "Read-only file system" reprise run --dir /mnt/new mpirun -n 1 true
