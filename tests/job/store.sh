@@ -64,6 +64,8 @@ mkdir "$s/50"
 fill "$s/50/filler"
 check "checkpoint beside what was left" test "$(reprise checkpoint ring)" = "$s/51"
 [ ! -e "$s/50" ] || fail "what was left stays: $(entries)"
+agent=$(reprise ps --json | sed -n 's/.*"agent_pid": *\([0-9]*\).*/\1/p')
+check "the agent has swept" until_true 20 sh -c "[ -z \"\$(ps -o pid= --ppid $agent)\" ]"
 mkdir "$s/1"
 fill "$s/1/filler"
 refused 1 "No space left" reprise checkpoint ring
