@@ -354,14 +354,30 @@ static int make_entry(struct rp_dump *d, struct rp_map *m)
 	return 0;
 }
 
-/* Is new memory locked (mlockall(2), MCL_FUTURE)? Nothing shows it but new memory. Only asked of who has locked some. */
+/* A new page of memory in the process. 0, its address in *addr; what mmap(2) said; or a failure, with text. */
+static int probe_map(struct rp_dump *d, struct rp_task *t, int64_t *addr)
+{
+	static const uint64_t args[6] = { 0, RP_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+					  (uint64_t)-1 };
+	int ret = rp_tracee_call(t->tracee, t->threads[0].tracee, SYS_mmap, args, addr, &d->err);
+
+	return ret < 0 ? rp_error_prefix(&d->err, ret, "mmap: ") : 0;
+}
+
+/* Locked as its pages come, as far as one can tell: all that is locked is so. */
+static bool is_all_on_fault(const struct rp_task *t)
+{
+	for (size_t i = 0; i < t->nmaps; i++)
+		if (!t->maps[i].lower && (t->maps[i].vmflags & (RP_VMF(LO) | RP_VMF(LF))) == RP_VMF(LO))
+			return false;
+	return true;
+}
+
+/* Is new memory locked (mlockall(2), MCL_FUTURE)? Nothing shows it but new memory, which a process at its RLIMIT_MEMLOCK does not
+ * get (EAGAIN). Only asked of who has locked some. */
 static int read_future(struct rp_dump *d, struct rp_task *t)
 {
 	static const uint64_t present = 1UL << 63;
-	const struct rp_remote map = { .what = "mmap",
-				       .nr = SYS_mmap,
-				       .args = { 0, RP_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-						 (uint64_t)-1 } };
 	struct rp_remote unmap = { .what = "munmap", .nr = SYS_munmap, .args = { 0, RP_PAGE_SIZE } };
 	RP_AUTOCLOSE int pagemap = openat(t->proc_fd, "pagemap", O_RDONLY | O_CLOEXEC);
 	struct rp_proc_status before, after;
@@ -372,9 +388,17 @@ static int read_future(struct rp_dump *d, struct rp_task *t)
 	if (ret < 0)
 		return ret;
 	rp_proc_status_done(&before);
-	ret = rp_remote_call(d, t, &t->threads[0], &map, &addr);
+	ret = probe_map(d, t, &addr);
 	if (ret < 0)
 		return ret;
+	if (addr < 0 && addr >= -4095) {
+		if (addr != -EAGAIN)
+			rp_warn("pid %d: whether new memory is locked (mlockall) could not be found out: %s", t->pid,
+				strerror((int)-addr));
+		t->extra->has_mlock_future = addr == -EAGAIN;
+		t->extra->mlock_future = is_all_on_fault(t) ? 2 : 1;
+		return 0;
+	}
 	ret = rp_proc_status_read(t->pid, t->pid, &after, &d->err);
 	if (ret == 0)
 		rp_proc_status_done(&after);
