@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kind/fdcommon.h"
@@ -28,6 +29,8 @@ struct dumped {
 	struct dumped *next;
 };
 
+#define BUSY_MS \
+	5000	/* a lock is waited for: its holder may just be going away, or its server still think of the dead one */
 #define SLOT 31 /* of kind_state: no descriptor type has this number */
 
 /* ---- dump ---- */
@@ -150,12 +153,37 @@ static int take_lock(const FileLockEntry *l)
 	return fcntl(l->fd, l->flag == LOCK_OFD ? F_OFD_SETLK : F_SETLK, &lock);
 }
 
+static int take_lock_in_time(const FileLockEntry *l)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+
+	for (int waited = 0; take_lock(l) < 0; waited += 20) {
+		if ((errno != EAGAIN && errno != EACCES) || waited >= BUSY_MS)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 static bool is_inherited(const struct rp_restore *r, uint32_t id)
 {
 	for (size_t i = 0; i < r->nfiles; i++)
 		if (r->files[i]->id == id)
 			return r->inherited[i] >= 0;
 	return false;
+}
+
+static int refuse_lock(struct rp_restore *r, const FileLockEntry *l, uint32_t id, int code)
+{
+	const char *name = rp_restore_file_name(r, id);
+
+	if (code != -EAGAIN && code != -EACCES)
+		return rp_error(&r->err, code, "%s (descriptor %d) was locked at the checkpoint: %s", name, l->fd,
+				strerror(-code));
+	return rp_error(&r->err, code,
+			"%s (descriptor %d) was locked at the checkpoint: another process has locked it since; end "
+			"it%s",
+			name, l->fd, r->opts->job ? "" : ", or give a descriptor of yours (--inherit-fd)");
 }
 
 /* Descriptors have their numbers. A lock of the process goes with the first descriptor of its file that is closed, which
@@ -174,11 +202,9 @@ static int filelock_prepare(struct rp_restore *r, struct rp_rtask *t)
 			rp_warn("descriptor %d is the caller's now: its lock was left out", l->fd);
 			continue;
 		}
-		if (take_lock(l) < 0)
-			return rp_error(&r->err, -errno, "%s (descriptor %d) was locked at the checkpoint: %s",
-					rp_restore_file_name(r, id), l->fd,
-					errno == EAGAIN || errno == EACCES ? "another process has locked it since"
-									   : strerror(errno));
+		ret = take_lock_in_time(l);
+		if (ret < 0)
+			return refuse_lock(r, l, id, ret);
 		if (l->flag == LOCK_POSIX)
 			ret = rp_planner_fdop(t->plan, l->fd, RP_FDOP_LOCK, l->type, (uint64_t)l->start,
 					      (uint64_t)l->len);
