@@ -8,10 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/sem.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kind/taskcommon.h"
@@ -110,6 +113,35 @@ static bool is_user_of(int set, unsigned long count, int pid)
 	return false;
 }
 
+/* Do all threads have the same list as process `other`, which has none? */
+static bool is_without_list(const struct rp_task *t, pid_t other)
+{
+	for (size_t i = 0; i < t->nthreads; i++)
+		if (!is_same(t->threads[i].tid, other, KCMP_SYSVSEM))
+			return false;
+	return true;
+}
+
+/* The same, beside a process that has no threads as we may have; nobody hears of its end. */
+static bool is_without_list_surely(const struct rp_task *t)
+{
+	pid_t bare = (pid_t)syscall(SYS_clone, 0UL, NULL, NULL, NULL, 0UL);
+	bool without;
+
+	if (bare == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	if (bare < 0)
+		return false;
+	without = is_without_list(t, bare);
+	kill(bare, SIGKILL);
+	while (waitpid(bare, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	return without;
+}
+
 /* The kernel does not show adjustments. It makes their list with the first one, or with the first other thread; so a process
  * that has the list and has worked on a semaphore that still exists may have some. */
 static int check_semaphores(struct rp_dump *d, struct rp_task *t)
@@ -120,24 +152,23 @@ static int check_semaphores(struct rp_dump *d, struct rp_task *t)
 		struct seminfo *info;
 		struct semid_ds *set;
 	} arg = { .info = &info };
-	size_t with_list = 0;
 	int highest;
 
-	/* The same as ours: none at all. */
-	while (with_list < t->nthreads && is_same(t->threads[with_list].tid, getpid(), KCMP_SYSVSEM))
-		with_list++;
-	if (with_list == t->nthreads)
+	if (is_without_list(t, getpid()))
 		return 0;
 	highest = semctl(0, 0, SEM_INFO, arg);
 	arg.set = &set;
 	for (int i = 0; i <= highest; i++) {
 		int id = semctl(i, 0, SEM_STAT, arg);
 
-		if (id >= 0 && is_user_of(id, set.sem_nsems, t->pid))
-			return rp_error(&d->err, -ENOTSUP,
-					"it uses the System V semaphores %d, whose adjustments (SEM_UNDO) cannot be "
-					"carried: use POSIX semaphores",
-					id);
+		if (id < 0 || !is_user_of(id, set.sem_nsems, t->pid))
+			continue;
+		return is_without_list_surely(t)
+			       ? 0
+			       : rp_error(&d->err, -ENOTSUP,
+					  "it uses the System V semaphores %d, whose adjustments (SEM_UNDO) cannot be "
+					  "carried: use POSIX semaphores",
+					  id);
 	}
 	return 0;
 }
