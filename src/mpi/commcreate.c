@@ -211,8 +211,7 @@ RP_EXPORT int PMPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MP
 	n.fresh = rp_comm_new(n.parent);
 	if (!e || !n.fresh)
 		return rp_comm_raise(n.parent, MPI_ERR_NO_MEM, "MPI_Comm_create_group");
-	n.t = rp_coll_enter_at(e->key, &e->seq);
-	n.nth = e->seq;
+	n.t = rp_coll_enter_shared(e->key, &e->seq, &n.nth);
 	rc = rp_lower.MPI_Comm_create_group(RP_LOWER_COMM(comm), RP_LOWER_GROUP(group), tag, FRESH(n));
 	if (rc == MPI_SUCCESS)
 		made = rp_comm_learn(n.fresh, e->key, agreed(n.nth, tag, n.fresh->o.lower));

@@ -73,8 +73,8 @@ static uint32_t put_comm(struct rp_slot *slot, uint32_t n, const struct rp_comm 
 	return n;
 }
 
-/* The agent knows one entry at which a parked rank stands. What other threads have counted and not begun is taken back
- * here. */
+/* The agent knows one entry at which a parked rank stands, and takes back one count for it. What other threads have
+ * counted and not begun is taken back here: also at that entry, where several may stand (MPI_Comm_create_group). */
 static void take_back_entries(struct rp_slot *slot, uint64_t known)
 {
 	slot->threads = 0;
@@ -82,7 +82,11 @@ static void take_back_entries(struct rp_slot *slot, uint64_t known)
 		uint64_t key = *(volatile uint64_t *)&t->coll_key;
 
 		slot->threads++;
-		for (uint32_t i = 0; key && key != known && !t->depth && i < slot->nclocks; i++)
+		if (key && key == known) {
+			known = 0;
+			continue;
+		}
+		for (uint32_t i = 0; key && !t->depth && i < slot->nclocks; i++)
 			if (slot->clocks[i].key == key)
 				slot->clocks[i].seq--;
 	}

@@ -61,19 +61,34 @@ static inline struct rp_thread *rp_mpi_enter(void)
 	return t;
 }
 
-/* Entry of a collective of the communicator (or of a (group, tag) for MPI_Comm_create_group) with this key: its clock
- * *seq advances, then the thread looks at the gate. */
-static inline struct rp_thread *rp_coll_enter_at(uint64_t key, uint64_t *seq)
+/* Counted, at depth 1: the thread stands at the entry of a collective with this key and looks at the gate. */
+static inline struct rp_thread *rp_coll_enter_counted(struct rp_thread *t, uint64_t key)
 {
-	struct rp_thread *t = rp_enter_begin();
-
-	*seq += 1;
 	t->coll_key = key;
 	__asm__ volatile("" : : : "memory");
 	if (__builtin_expect(rp_gate_state(), 0))
 		rp_gate_wait_coll(t);
 	rp_enter_commit(t);
 	return t;
+}
+
+/* Entry of a collective of the communicator with this key: its clock *seq advances. One thread at a time. */
+static inline struct rp_thread *rp_coll_enter_at(uint64_t key, uint64_t *seq)
+{
+	struct rp_thread *t = rp_enter_begin();
+
+	*seq += 1;
+	return rp_coll_enter_counted(t, key);
+}
+
+/* The same for a clock on which several threads may count at once: a group's, for MPI_Comm_create_group. *nth: the own
+ * count. */
+static inline struct rp_thread *rp_coll_enter_shared(uint64_t key, uint64_t *seq, uint64_t *nth)
+{
+	struct rp_thread *t = rp_enter_begin();
+
+	*nth = __atomic_add_fetch(seq, 1, __ATOMIC_RELAXED);
+	return rp_coll_enter_counted(t, key);
 }
 
 /* The usual case: a collective of a communicator. */
