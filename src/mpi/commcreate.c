@@ -7,6 +7,7 @@
 
 #include "mpi/attr.h"
 #include "mpi/comm.h"
+#include "mpi/request.h"
 #include "mpi/wrap.h"
 
 struct creation {
@@ -182,12 +183,13 @@ struct rp_comm_calls *rp_comm_calls(struct rp_comm *comm, uint64_t group_hash)
 }
 
 /* Which call of the group this was: with threads the members may count two calls in different order, so the first one's
- * count is told. Inside. */
-static uint64_t agreed(uint64_t seq, int tag, MPI_Comm lower)
+ * count is told. In every job with threads, whatever the own program asked for; members of other jobs know nothing of
+ * this one. Inside. */
+static uint64_t agreed(uint64_t seq, int tag, MPI_Group group, MPI_Comm lower)
 {
 	uint64_t nth = rp_key_mix(seq, (uint32_t)tag);
 
-	if (__builtin_expect(rp_stub.thread_provided == MPI_THREAD_MULTIPLE, 0))
+	if (__builtin_expect(rp_msg.threaded_in_job, 0) && !RP_G(group)->foreign)
 		rp_lower.MPI_Bcast(&nth, 1, RP_LOWER_TYPE(MPI_UINT64_T), 0, lower);
 	return nth;
 }
@@ -214,7 +216,7 @@ RP_EXPORT int PMPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MP
 	n.t = rp_coll_enter_shared(e->key, &e->seq, &n.nth);
 	rc = rp_lower.MPI_Comm_create_group(RP_LOWER_COMM(comm), RP_LOWER_GROUP(group), tag, FRESH(n));
 	if (rc == MPI_SUCCESS)
-		made = rp_comm_learn(n.fresh, e->key, agreed(n.nth, tag, n.fresh->o.lower));
+		made = rp_comm_learn(n.fresh, e->key, agreed(n.nth, tag, group, n.fresh->o.lower));
 	rp_coll_leave(n.t);
 	if (made <= 0)
 		rp_object_discard(n.fresh);

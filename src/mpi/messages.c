@@ -34,15 +34,28 @@ static void learn_complete(void)
 		rp_lower.MPI_Waitall(2, r, MPI_STATUSES_IGNORE);
 }
 
+/* Programs of one job may ask for different levels; what the members of a communicator do together must not differ. */
+static int learn_threads(void)
+{
+	int level = rp_stub.thread_provided, highest = level;
+	int rc =
+		rp_lower.MPI_Allreduce(&level, &highest, 1, RP_LOWER_TYPE(MPI_INT), RP_LOWER_OP(MPI_MAX), rp_msg.world);
+
+	rp_msg.threaded = level == MPI_THREAD_MULTIPLE;
+	rp_msg.threaded_in_job = highest == MPI_THREAD_MULTIPLE;
+	return rc;
+}
+
 int rp_messages_init(void)
 {
 	int rc = duplicate(RP_LOWER_COMM(MPI_COMM_WORLD), &rp_msg.world);
 
 	if (rc == MPI_SUCCESS)
+		rc = learn_threads();
+	if (rc == MPI_SUCCESS)
 		rc = duplicate(RP_LOWER_COMM(MPI_COMM_SELF), &rp_msg.self);
 	if (rc == MPI_SUCCESS)
 		learn_complete();
-	rp_msg.threaded = rp_stub.thread_provided == MPI_THREAD_MULTIPLE;
 	rp_msg.ready = rc == MPI_SUCCESS;
 	return rc;
 }

@@ -84,7 +84,8 @@ struct rp_msg {
 	uint64_t buffer_size, buffer_used; /* MPI_Buffer_attach */
 	void *buffer;
 	uint32_t orphans;
-	uint32_t ready; /* the private communicators exist */
+	uint32_t ready;		  /* the private communicators exist */
+	uint32_t threaded_in_job; /* MPI_THREAD_MULTIPLE in some process of the world: the same everywhere */
 } __attribute__((aligned(64)));
 
 extern RP_HIDDEN struct rp_msg rp_msg;
