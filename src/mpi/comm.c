@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "mpi/comm.h"
+#include "mpi/request.h"
 
 #include <errno.h>
 #include <string.h>
@@ -194,19 +195,44 @@ int rp_comm_learn(struct rp_comm *c, uint64_t parent_key, uint64_t nth)
 	return 1;
 }
 
-int rp_comm_learn_inter(struct rp_comm *c)
+/* Which intercommunicator between its two groups this is: with threads the members may count two in different order, so the
+ * number is the one that the first member of both has counted. It goes to the other group through the new
+ * intercommunicator, and in its own through `local`, whose other collectives wait for this one. */
+static uint64_t inter_agreed(const struct rp_comm *c, uint64_t nth, MPI_Comm local)
+{
+	MPI_Datatype type = RP_LOWER_TYPE(MPI_UINT64_T);
+
+	if (__builtin_expect(!rp_msg.threaded_in_job, 1))
+		return nth;
+	if (c->world[0] > c->remote_world[0]) {
+		rp_lower.MPI_Bcast(&nth, 1, type, 0, c->o.lower);
+		return nth;
+	}
+	rp_lower.MPI_Bcast(&nth, 1, type, c->rank ? MPI_PROC_NULL : MPI_ROOT, c->o.lower);
+	rp_lower.MPI_Bcast(&nth, 1, type, 0, local);
+	return nth;
+}
+
+int rp_comm_learn_inter(struct rp_comm *c, const struct rp_comm *local)
 {
 	struct rp_comm_calls *e;
-	uint64_t a, b;
+	uint64_t a, b, nth;
+	int foreign;
 
-	if (comm_members(c) < 0)
-		return -ENOMEM;
+	foreign = comm_members(c);
+	if (foreign < 0)
+		return foreign;
 	a = c->native_local_group->hash;
 	b = c->native_remote_group->hash;
 	e = rp_comm_calls(RP_C(MPI_COMM_WORLD), rp_key_mix(a < b ? a : b, a < b ? b : a));
 	if (!e)
 		return -ENOMEM;
-	c->key = rp_key_child(e->key, ++e->seq, comm_first(c));
+	nth = __atomic_add_fetch(&e->seq, 1, __ATOMIC_RELAXED);
+	if (foreign)
+		c->native_local_group->foreign = 1;
+	else
+		nth = inter_agreed(c, nth, local->o.lower);
+	c->key = rp_key_child(e->key, nth, comm_first(c));
 	rp_lower.MPI_Comm_get_name(c->o.lower, c->name, &(int){ 0 });
 	rp_object_link(c);
 	return 1;

@@ -29,8 +29,9 @@ RP_HIDE struct rp_comm *rp_comm_new(const struct rp_comm *parent);
 /* After a lower call stored comm->o.lower (inside): learns members, rank, name and topology, gets its key and is linked.
  * nth: which creation on the parent this is. Returns 0 when the lower handle is MPI_COMM_NULL (nothing is linked). */
 RP_HIDE int rp_comm_learn(struct rp_comm *comm, uint64_t parent_key, uint64_t nth);
-/* The same for MPI_Intercomm_create: both sides derive the key from both groups. */
-RP_HIDE int rp_comm_learn_inter(struct rp_comm *comm);
+/* The same for MPI_Intercomm_create on `local`: both sides derive the key from both groups. Collective over both in a job
+ * with threads. */
+RP_HIDE int rp_comm_learn_inter(struct rp_comm *comm, const struct rp_comm *local);
 /* The same for a duplicate that the lower library has not finished: from its parent. */
 RP_HIDE void rp_comm_like(struct rp_comm *comm, const struct rp_comm *parent, uint64_t nth);
 /* Keeps a copy of the hints that the application gave. Upper FS. */

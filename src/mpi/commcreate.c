@@ -310,7 +310,7 @@ RP_EXPORT int PMPI_Intercomm_create(MPI_Comm local, int leader, MPI_Comm peer, i
 	rc = rp_lower.MPI_Intercomm_create(RP_LOWER_COMM(local), leader, RP_LOWER_COMM(peer), remote_leader, tag,
 					   FRESH(n));
 	if (rc == MPI_SUCCESS)
-		made = rp_comm_learn_inter(n.fresh);
+		made = rp_comm_learn_inter(n.fresh, n.parent);
 	rp_msg_awaits(-1);
 	rp_coll_leave(n.t);
 	if (made <= 0)
