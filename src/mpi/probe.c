@@ -48,6 +48,21 @@ static void message_free(MPI_Message *message)
 	*message = MPI_MESSAGE_NULL;
 }
 
+/* 1: found there; *rc: of making the message. */
+static int from_queue(MPI_Comm comm, int source, int tag, MPI_Message *message, MPI_Status *st, int *rc)
+{
+	struct rp_entry *e;
+
+	*rc = MPI_SUCCESS;
+	if (!message)
+		return rp_queue_look(RP_C(comm), source, tag, st);
+	e = rp_queue_take(RP_C(comm), source, tag, st);
+	if (!e)
+		return 0;
+	*rc = message_made(message, NULL, e, st, comm);
+	return 1;
+}
+
 /* One look: the queue first, then the lower library; message NULL: only look. */
 static int look(MPI_Comm comm, int source, int tag, int *flag, MPI_Message *message, MPI_Status *status)
 {
@@ -55,15 +70,10 @@ static int look(MPI_Comm comm, int source, int tag, int *flag, MPI_Message *mess
 	MPI_Status st;
 	int rc;
 
-	if (__builtin_expect(rp_msg.queued, 0)) {
-		struct rp_entry *e = rp_queue_find(RP_C(comm), source, tag, message != NULL);
-
-		if (e) {
-			*flag = 1;
-			rp_entry_status(e, &st);
-			rp_status_give(status, &st);
-			return message ? message_made(message, NULL, e, &st, comm) : MPI_SUCCESS;
-		}
+	if (__builtin_expect(rp_msg.queued, 0) && from_queue(comm, source, tag, message, &st, &rc)) {
+		*flag = 1;
+		rp_status_give(status, &st);
+		return rc;
 	}
 	*flag = 0;
 	if (message)

@@ -58,23 +58,56 @@ static void queue_remove(struct rp_entry *e)
 	rp_msg.queued--;
 }
 
-struct rp_entry *rp_queue_find(struct rp_comm *comm, int source, int tag, int take)
+/* The first one that (source, tag) matches. Locked. */
+static struct rp_entry *queue_find(struct rp_comm *comm, int source, int tag)
+{
+	struct rp_entry *e;
+
+	for (e = queue_of(comm)->first; e; e = e->next)
+		if ((source == MPI_ANY_SOURCE || source == e->source) && (tag == MPI_ANY_TAG || tag == e->tag))
+			break;
+	return e;
+}
+
+static void entry_status(const struct rp_entry *e, MPI_Status *status)
+{
+	rp_status_empty(status);
+	status->MPI_SOURCE = e->source;
+	status->MPI_TAG = e->tag;
+	status->_ucount = e->len;
+}
+
+int rp_queue_look(struct rp_comm *comm, int source, int tag, MPI_Status *status)
+{
+	struct rp_entry *e;
+
+	if (!comm)
+		return 0;
+	rp_msg_lock(); /* until all is told: somebody else may receive it */
+	e = queue_find(comm, source, tag);
+	if (e)
+		entry_status(e, status);
+	rp_msg_unlock();
+	return e != NULL;
+}
+
+struct rp_entry *rp_queue_take(struct rp_comm *comm, int source, int tag, MPI_Status *status)
 {
 	struct rp_entry *e;
 
 	if (!comm)
 		return NULL;
 	rp_msg_lock();
-	for (e = queue_of(comm)->first; e; e = e->next)
-		if ((source == MPI_ANY_SOURCE || source == e->source) && (tag == MPI_ANY_TAG || tag == e->tag))
-			break;
-	if (e && take)
+	e = queue_find(comm, source, tag);
+	if (e)
 		queue_remove(e);
 	rp_msg_unlock();
-	if (e && take && e->ack) {
+	if (!e)
+		return NULL;
+	entry_status(e, status);
+	if (e->ack)
 		rp_sync_acknowledge(comm, e->source, e->ack);
-		e->ack = 0;
-	}
+	e->ack = 0;
 	return e;
 }
 
@@ -89,16 +122,6 @@ int rp_queue_mark(struct rp_comm *comm, int source, int tag, uint64_t later, uin
 		}
 	}
 	return 0;
-}
-
-void rp_entry_status(const struct rp_entry *e, MPI_Status *status)
-{
-	if (!status)
-		return;
-	rp_status_empty(status);
-	status->MPI_SOURCE = e->source;
-	status->MPI_TAG = e->tag;
-	status->_ucount = e->len;
 }
 
 void rp_entry_free(struct rp_entry *e)
@@ -161,7 +184,7 @@ int rp_entry_deliver(struct rp_entry *e, void *buf, int count, MPI_Datatype type
 {
 	int rc;
 
-	rp_entry_status(e, status);
+	entry_status(e, status);
 	rc = deliver(e, buf, count, type, status);
 	status->MPI_SOURCE = e->source;
 	status->MPI_TAG = e->tag;

@@ -107,7 +107,7 @@ static void done_at_once(struct rp_req *r)
 /* A receive that finds its message in the queue is complete at once: the buffer is the library's from now on anyway. */
 static int post_from_queue(struct rp_req *r)
 {
-	struct rp_entry *e = rp_queue_find(r->comm, r->peer, r->tag, 1);
+	struct rp_entry *e = rp_queue_take(r->comm, r->peer, r->tag, &r->status);
 
 	if (!e)
 		return 0;

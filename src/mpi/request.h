@@ -278,10 +278,10 @@ static inline void rp_status_give(MPI_Status *status, const MPI_Status *from)
 
 struct rp_entry;
 
-/* First message of comm that (source, tag) matches, NULL: none. Left in the queue, or taken out of it (take: its sender
- * is told when its send was synchronous). */
-RP_HIDDEN struct rp_entry *rp_queue_find(struct rp_comm *comm, int source, int tag, int take);
-RP_HIDDEN void rp_entry_status(const struct rp_entry *e, MPI_Status *status);
+/* Is there a message of comm that (source, tag) matches? 1: the status of the first, which stays in the queue. */
+RP_HIDDEN int rp_queue_look(struct rp_comm *comm, int source, int tag, MPI_Status *status);
+/* The first of them out of the queue, with its status; NULL: none. Its sender is told when its send was synchronous. */
+RP_HIDDEN struct rp_entry *rp_queue_take(struct rp_comm *comm, int source, int tag, MPI_Status *status);
 /* Receives it into the application's buffer as the lower library does, and frees it. status is set. Returns rc. Inside. */
 RP_HIDDEN int rp_entry_deliver(struct rp_entry *e, void *buf, int count, MPI_Datatype type, MPI_Status *status);
 RP_HIDDEN void rp_entry_free(struct rp_entry *e);
