@@ -130,13 +130,14 @@ int rp_req_post(struct rp_req *r)
 	rc = post_send(r, &lower);
 	if (__builtin_expect(rc != MPI_SUCCESS, 0))
 		return rc;
-	rp_count_sent(r->comm, r->peer, r->tag);
+	if (r->mode == RP_MODE_SYNC && r->peer >= 0 && !rp_is_complete(lower))
+		rp_sync_open(r);
+	else
+		rp_count_sent(r->comm, r->peer, r->tag);
 	if (rp_is_complete(lower)) {
 		done_at_once(r);
 		return MPI_SUCCESS;
 	}
-	if (r->mode == RP_MODE_SYNC && r->peer >= 0)
-		rp_sync_open(r);
 	r->o.lower = lower;
 	r->flags |= RP_REQ_ACTIVE;
 	if (!(r->flags & RP_REQ_STACK))

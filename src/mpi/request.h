@@ -299,7 +299,8 @@ RP_HIDDEN int rp_bytes_type(uint64_t len, MPI_Datatype *type, int *count, int *m
 
 /* A message was sent; called only while rp_msg.sync_open. */
 RP_HIDDEN void rp_sync_sent(struct rp_comm *comm, int dest, int tag);
-RP_HIDDEN int rp_sync_open(struct rp_req *r); /* a synchronous send starts; 0 or -ENOMEM */
+/* A synchronous send has started: counts it, as rp_count_sent() does others, and which one it is, at once. 0 or -ENOMEM. */
+RP_HIDDEN int rp_sync_open(struct rp_req *r);
 RP_HIDDEN void rp_sync_close(struct rp_req *r);
 /* How many messages went the same way after it. */
 RP_HIDDEN uint64_t rp_sync_later(const struct rp_req *r);

@@ -83,12 +83,13 @@ int rp_sync_open(struct rp_req *r)
 {
 	struct rp_sync *s;
 
+	rp_count(&rp_stub.total.sent);
 	rp_msg_lock();
 	s = way_get(r);
 	if (s) {
 		s->refs++;
 		r->sync = s;
-		r->ordinal = s->count;
+		r->ordinal = ++s->count;
 	}
 	rp_msg_unlock();
 	return s ? 0 : -ENOMEM;
