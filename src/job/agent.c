@@ -135,13 +135,13 @@ static void run_where_launcher_may(pid_t launcher)
 }
 
 /* Ranks that wait for a message spin, with as many sched_yield(2) as they can make, and then the scheduler lets a runnable
- * process of another session wait for seconds. The agent sleeps but for a checkpoint, when all wait for it: it goes first where
- * it may (CAP_SYS_NICE), and so do the dumpers for as long as they hold a rank. */
-static void go_first(void)
+ * process of another session wait for seconds. The agent sleeps but for a checkpoint, when all wait for it: it goes first, and so
+ * do the dumpers, for as long as a rank is held. */
+void rp_agent_go_first(bool first)
 {
-	const struct sched_param lowest = { .sched_priority = 1 };
+	const struct sched_param param = { .sched_priority = first };
 
-	(void)sched_setscheduler(0, SCHED_RR, &lowest);
+	(void)sched_setscheduler(0, first ? SCHED_RR : SCHED_OTHER, &param);
 }
 
 /* The directory in which the launcher was started. What its environment says of it may be stale, and is taken only where the
@@ -366,8 +366,6 @@ static void reap_sweeper(struct rp_agent *a, int flags)
  * is no other; the next checkpoint's takes what this one leaves. */
 static void start_sweeper(struct rp_agent *a)
 {
-	const struct sched_param normal = { 0 };
-
 	reap_sweeper(a, WNOHANG);
 	if (a->sweeper > 0)
 		return;
@@ -375,7 +373,7 @@ static void start_sweeper(struct rp_agent *a)
 	if (a->sweeper)
 		return;
 	closefrom(3);
-	(void)sched_setscheduler(0, SCHED_OTHER, &normal);
+	rp_agent_go_first(false);
 	rp_store_sweep(a->info.store);
 	_exit(0);
 }
@@ -557,7 +555,7 @@ int rp_agent_main(const char *path, int dir_fd, int listen_fd, int ready_fd)
 	a->listen_fd = listen_fd;
 	a->client = -1;
 	(void)prctl(PR_SET_NAME, "reprise-agent");
-	go_first();
+	rp_agent_go_first(true);
 	for (int fd = 3; fd < 6; fd++)
 		(void)rp_fd_cloexec(fd, 1);
 	if (chdir("/") || rp_registry_secret(dir_fd, false, a->secret))

@@ -61,6 +61,9 @@ struct rp_agent {
  * time, while a checkpoint is on. */
 void rp_agent_turn(struct rp_agent *a, int timeout_ms);
 
+/* The calling process, an agent or a dumper, goes before ranks that spin, or no longer. Only where it may (CAP_SYS_NICE). */
+void rp_agent_go_first(bool first);
+
 /* The live member of a world rank, NULL: none. */
 struct rp_member *rp_agent_rank(struct rp_agent *a, int32_t rank);
 

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,9 +58,8 @@ static void tell_released(void *arg)
 {
 	struct job_of_dumper *j = arg;
 	struct report r = { .max_id = j->max_id };
-	const struct sched_param none = { 0 };
 
-	(void)sched_setscheduler(0, SCHED_OTHER, &none);
+	rp_agent_go_first(false);
 	(void)rp_write_all(j->out, &r, sizeof(r));
 }
 

@@ -397,7 +397,9 @@ static int run(struct rp_attempt *t, struct rp_gen *gen)
 		rc = rp_attempt_dump(t, gen, resume_unless_ending);
 	if (!rc) {
 		rp_attempt_progress(t, RP_MSG_COMMIT, "writing generation %u", t->gen.seq);
+		rp_agent_go_first(false); /* all files are read once more for their checksums */
 		rc = rp_store_commit(&t->gen, gen, RP_STORE_KEEP, &t->err);
+		rp_agent_go_first(true);
 	}
 	if (!rc && (t->kill_after || t->stop_after))
 		end_job(t, t->stop_after);
