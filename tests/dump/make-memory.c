@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -117,4 +119,22 @@ void make_shared_deleted(void)
 void make_shared_anonymous(void)
 {
 	share(-1);
+}
+
+/* All that it may lock is locked, and so would be what it maps. */
+void make_at_memlock(void)
+{
+	struct rlimit limit = { 0 };
+	char line[256];
+	FILE *f;
+
+	need(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+	f = fopen("/proc/self/status", "r");
+	need(f != NULL);
+	while (fgets(line, sizeof(line), f))
+		if (strncmp(line, "VmLck:", 6) == 0)
+			limit.rlim_cur = limit.rlim_max = strtoul(line + 6, NULL, 10) * 1024;
+	fclose(f);
+	need(setrlimit(RLIMIT_MEMLOCK, &limit) == 0 && setresuid(65534, 65534, 65534) == 0);
+	need(mmap(NULL, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
 }

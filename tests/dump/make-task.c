@@ -169,9 +169,9 @@ void make_thread_net(void)
 }
 
 /* The set stays when the process is gone: its adjustment would be lost in a restore. */
-void make_semaphores(void)
+static void use_semaphore(short flags)
 {
-	struct sembuf up = { .sem_op = 1, .sem_flg = SEM_UNDO };
+	struct sembuf up = { .sem_op = 1, .sem_flg = flags };
 	int id = semget(IPC_PRIVATE, 1, 0600), pid;
 
 	need(id >= 0 && semop(id, &up, 1) == 0);
@@ -189,6 +189,16 @@ void make_semaphores(void)
 		usleep(10000);
 	semctl(id, 0, IPC_RMID);
 	_exit(0);
+}
+
+void make_semaphores(void)
+{
+	use_semaphore(SEM_UNDO);
+}
+
+void make_semaphores_plain(void)
+{
+	use_semaphore(0);
 }
 
 static void make_ns(int flags)

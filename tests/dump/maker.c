@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Makes one thing that cannot be carried, prints READY and counts in a file: maker KIND FILE. The count shows that the
+ * Makes one thing that cannot be carried, or seems so, prints READY and counts in a file: maker KIND FILE. The count shows that the
  * process runs. Exit status 77: this kernel or machine does not have it.
  */
 #include "maker.h"

@@ -19,7 +19,7 @@ static inline void need(int ok)
 /* clang-format off */
 #define MAKER_KINDS(X) \
 	X(child) X(zombie) X(traced) X(vfork) X(notify) X(cpu_timer) \
-	X(thread_fs) X(thread_files) X(thread_net) X(semaphores) \
+	X(thread_fs) X(thread_files) X(thread_net) X(semaphores) X(semaphores_plain) X(at_memlock) \
 	X(ns_cgroup) X(ns_ipc) X(ns_mnt) X(ns_net) X(ns_pid) X(ns_time) X(ns_user) X(ns_uts) \
 	X(socket) X(uffd) X(lease) X(mqueue) X(pty) X(terminal) X(proc_other) X(proc_thread) X(proc_memory) X(epoll_reused) X(owner) X(inotify) \
 	X(sysv) X(uring) X(aio) X(pkey) X(guard) X(device) X(sealed) X(shared_memfd) X(shared_deleted) X(shared_anonymous)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""refuse.py MAKER: what a dump refuses, and dumps that fail.
+"""refuse.py MAKER: what a dump refuses, what it only seems to have to refuse, and dumps that fail.
 
 Each time: exit status 1, one line that names the thing, no image left that a restore would take, and the process runs on
 untraced. REPRISE names the program. Exit status: 0 all passed, 77 nothing could be tested, else 1.
 """
 import os
+import pty
 import shutil
 import signal
 import struct
@@ -131,6 +132,25 @@ def test_kind(maker, kind, words, work):
         p.done()
 
 
+def test_carried(maker, kind, work):
+    """Looks as if it could not be carried, and can; the dump draws its progress, for which it has a thread."""
+    p = Process(maker, kind, work)
+    terminal, other = pty.openpty()
+    try:
+        if not p.ready:
+            return None
+        images = os.path.join(work, "images")
+        code = subprocess.run([REPRISE, "dump", "-t", str(p.pid), "-D", images, "-R"], stderr=other, timeout=60).returncode
+        if code:
+            raise Failed(f"exit status {code}: {os.read(terminal, 4096).decode()}")
+        p.check_runs(False)
+        return "carried"
+    finally:
+        os.close(terminal)
+        os.close(other)
+        p.done()
+
+
 def with_tmpfs(work, options, run):
     mount = os.path.join(work, "mnt")
     os.makedirs(mount, exist_ok=True)
@@ -191,6 +211,7 @@ def main():
     maker = sys.argv[1]
     tests = [(k, lambda work, k=k, w=w: test_kind(maker, k, w, work)) for k, w in REFUSED.items()]
     tests += [(f"no-space-{s}", lambda work, s=s: test_no_space(maker, work, s)) for s in ("16k", "64k", "128k")]
+    tests += [(k, lambda work, k=k: test_carried(maker, k, work)) for k in ("semaphores_plain", "at_memlock")]
     tests += [("read-only", lambda work: test_read_only(maker, work)),
               ("not-a-directory", lambda work: test_not_a_directory(maker, work)),
               ("dead-pid", lambda work: test_dead_pid(maker, work))]
