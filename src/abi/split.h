@@ -17,7 +17,8 @@
 enum rp_launch_flag {
 	RP_LAUNCH_RESTART = 1, /* part of a plan: app, argv and envp are not used */
 	RP_LAUNCH_VERBOSE = 2,
-	RP_LAUNCH_ENTERED = 4, /* the rank was entered before: exec inside a rank */
+	RP_LAUNCH_ENTERED = 4,	 /* the rank was entered before: exec inside a rank */
+	RP_LAUNCH_PATH_LAST = 8, /* library_path stands behind the user's */
 };
 
 struct rp_launch {
@@ -41,8 +42,7 @@ struct rp_launch {
 	uint32_t slot;
 	int32_t agent_pid; /* for PR_SET_PTRACER, 0: none */
 	int32_t world_rank, world_size;
-	uint64_t
-		library_path; /* string: stands in front of LD_LIBRARY_PATH until the program has started, 0: nothing */
+	uint64_t library_path; /* string: part of LD_LIBRARY_PATH until the program has started, 0: nothing */
 	uint64_t reserved[7];
 };
 

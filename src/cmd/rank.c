@@ -170,6 +170,8 @@ static int launch(const struct options *o, char **argv, struct rp_error *err)
 		goto out;
 	l.program = &program;
 	l.library_path = library_path(&program, boot);
+	if (program.is_path_last)
+		l.head.flags |= RP_LAUNCH_PATH_LAST;
 	rank_join_none(&l);
 	if (o->entered)
 		l.head.flags |= RP_LAUNCH_ENTERED;

@@ -74,16 +74,26 @@ static const char *find_env(char **envp, const char *prefix)
 	return NULL;
 }
 
+/* The run path that ld.so does not find is before or behind the user's path, as ld.so would have it. */
+static char *join_library_path(const struct rank_launch *in)
+{
+	const char *users = find_env(in->envp, "LD_LIBRARY_PATH="), *ours = in->library_path ? in->library_path : "";
+	bool is_last = in->head.flags & RP_LAUNCH_PATH_LAST;
+
+	if (!users || !*users)
+		return rp_strf("LD_LIBRARY_PATH=%s", ours);
+	return rp_strf("LD_LIBRARY_PATH=%s:%s", is_last ? users : ours, is_last ? ours : users);
+}
+
 /* The user's preloads stay in front of the stub. */
 static int add_app_env(const struct rank_launch *in, struct rp_str *s, struct rp_launch *l)
 {
 	static const char *const drop[] = { "LD_PRELOAD=", NULL }, *const none[] = { NULL },
 				 *const drop_both[] = { "LD_PRELOAD=", "LD_LIBRARY_PATH=", NULL };
-	const char *users = find_env(in->envp, "LD_PRELOAD="), *path = find_env(in->envp, "LD_LIBRARY_PATH=");
+	const char *users = find_env(in->envp, "LD_PRELOAD=");
 	char *preload RP_AUTOFREE =
 		rp_strf("LD_PRELOAD=%s%s%s", users ? users : "", users && *users ? ":" : "", in->stub);
-	char *library_path RP_AUTOFREE = rp_strf("LD_LIBRARY_PATH=%s%s%s", in->library_path ? in->library_path : "",
-						 path && *path ? ":" : "", path ? path : "");
+	char *library_path RP_AUTOFREE = join_library_path(in);
 	char *extra[] = { preload, in->library_path ? library_path : NULL, NULL }, *nothing[] = { NULL };
 	bool stub = in->program->is_dynamic;
 	char **env RP_AUTOFREE = edit_env(in->envp,

@@ -16,7 +16,7 @@ struct rank_launch {
 	const struct rank_program *program; /* NULL at a restart */
 	char **envp;			    /* as the launcher gave it */
 	const char *lower, *stub, *reprise, *snapshot_dir;
-	const char *library_path; /* for ld.so alone, in front of the user's LD_LIBRARY_PATH; NULL: nothing */
+	const char *library_path; /* for ld.so alone, with the user's LD_LIBRARY_PATH; NULL: nothing */
 	struct rp_launch head;	  /* scalar members: descriptors, slot, rank, flags */
 };
 

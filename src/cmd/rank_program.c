@@ -166,8 +166,9 @@ static int check_dynamic(struct rank_program *p, const uint8_t *map, size_t size
 
 		if (d[i].d_tag == DT_NEEDED && at < size && memchr(map + at, 0, size - at))
 			r = check_needed(p, (const char *)map + at, err);
-		if ((d[i].d_tag == DT_RUNPATH || (d[i].d_tag == DT_RPATH && !p->run_path)) && at < size &&
+		if ((d[i].d_tag == DT_RUNPATH || (d[i].d_tag == DT_RPATH && !p->is_path_last)) && at < size &&
 		    memchr(map + at, 0, size - at)) {
+			p->is_path_last = d[i].d_tag == DT_RUNPATH;
 			free(p->run_path);
 			p->run_path = expand_origin(p->path, (const char *)map + at);
 		}

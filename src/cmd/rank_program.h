@@ -18,6 +18,7 @@ struct rank_program {
 	char **argv;	       /* NULL-terminated, interpreter and its argument included; owned */
 	bool is_dynamic;       /* has an interpreter, so LD_PRELOAD works */
 	char *run_path;	       /* DT_RUNPATH or DT_RPATH with $ORIGIN filled in, NULL: none that names it; owned */
+	bool is_path_last;     /* it is a DT_RUNPATH, which comes behind LD_LIBRARY_PATH (ld.so(8)) */
 };
 
 /* argv: the command as given. argv0: NULL, or what the program is to see as argv[0]. On failure returns -errno with text:

@@ -46,6 +46,16 @@ for program in by-runpath by-rpath; do
 	[ "$(LD_LIBRARY_PATH=/usr/lib $ordinary "$REPRISE" rank --no-agent ./$program)" = "42 /usr/lib" ] || fail "$program with a path"
 	[ "$("$REPRISE" rank --no-agent ./$program)" = "42 none" ] || fail "$program with a capability"
 done
+# ld.so takes the user's path before a DT_RUNPATH, and behind a DT_RPATH.
+mkdir users
+sed 's/42/43/' answer.c > users/answer.c
+${CC:-cc} -shared -fPIC -o users/libanswer.so users/answer.c
+export LD_LIBRARY_PATH="/none:$WORK/users"
+for launch in "" "$ordinary $REPRISE rank --no-agent"; do
+	[ "$($launch ./by-runpath)" = "43 $LD_LIBRARY_PATH" ] || fail "by-runpath with another library"
+	[ "$($launch ./by-rpath)" = "42 $LD_LIBRARY_PATH" ] || fail "by-rpath with another library"
+done
+unset LD_LIBRARY_PATH
 echo "run paths: ok"
 
 # A profiler that the program is linked with sees what the program calls, and a constructor may wait for a thread.

@@ -74,16 +74,17 @@ static void clean_preload(void)
 static void clean_library_path(void)
 {
 	const char *ours = rp_launch_str(rp_launch(), rp_launch()->library_path), *value = getenv("LD_LIBRARY_PATH");
-	size_t n = ours ? strlen(ours) : 0;
+	size_t n = ours ? strlen(ours) : 0, len = value ? strlen(value) : 0;
+	int is_last = rp_launch()->flags & RP_LAUNCH_PATH_LAST;
 	char *rest;
 
-	if (!n || !value || strncmp(value, ours, n))
+	if (!n || len < n || strncmp(is_last ? value + len - n : value, ours, n))
 		return;
-	if (value[n] != ':') {
+	if (len == n) {
 		unsetenv("LD_LIBRARY_PATH");
 		return;
 	}
-	rest = strdup(value + n + 1);
+	rest = is_last ? strndup(value, len - n - 1) : strdup(value + n + 1);
 	if (rest)
 		setenv("LD_LIBRARY_PATH", rest, 1);
 	free(rest);
