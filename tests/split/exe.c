@@ -3,7 +3,7 @@
  * usage: exe [STEPS]
  *
  * Says what /proc/self/exe is, asked in many ways, STEPS times with 50 ms in between (default 1); the last time it also
- * starts itself by it: as a child by fork and by posix_spawn, and in its own place.
+ * starts itself by it: as a child by fork, posix_spawn and posix_spawnp, and in its own place.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +16,14 @@
 #include <unistd.h>
 
 extern char **environ;
+
+/* What a program calls that was built with _FORTIFY_SOURCE. */
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
+int __openat_2(int dir, const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
+ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t room);
+ssize_t __readlinkat_chk(int dir, const char *path, char *buf, size_t size, size_t room);
 
 static unsigned long number_of(int fd)
 {
@@ -45,6 +53,19 @@ static void say(unsigned long self)
 		fclose(f);
 }
 
+static void say_fortified(unsigned long self)
+{
+	static const char path[] = "/proc/self/exe";
+	char text[PATH_MAX];
+
+	printf("fortified %.*s", (int)__readlink_chk(path, text, sizeof(text), sizeof(text)), text);
+	printf(" %.*s", (int)__readlinkat_chk(AT_FDCWD, path, text, sizeof(text), sizeof(text)), text);
+	printf(" opened %d %d %d %d\n", number_of(__open_2(path, O_RDONLY)) == self,
+	       number_of(__open64_2(path, O_RDONLY)) == self, number_of(__openat_2(AT_FDCWD, path, O_RDONLY)) == self,
+	       number_of(__openat64_2(AT_FDCWD, path, O_RDONLY)) == self);
+	fflush(stdout);
+}
+
 static void start(void)
 {
 	char name[] = "again", arg[] = "end", *argv[] = { name, arg, NULL };
@@ -56,6 +77,9 @@ static void start(void)
 	}
 	waitpid(pid, NULL, 0);
 	if (posix_spawn(&pid, "/proc/self/exe", NULL, NULL, argv, environ))
+		printf("cannot spawn\n");
+	waitpid(pid, NULL, 0);
+	if (posix_spawnp(&pid, "/proc/self/exe", NULL, NULL, argv, environ))
 		printf("cannot spawn\n");
 	waitpid(pid, NULL, 0);
 	arg[0] = '1'; /* "1nd": the next place */
@@ -99,6 +123,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < steps; i++) {
 		usleep(steps > 1 ? 50000 : 0);
 		say(st.st_ino);
+		say_fortified(st.st_ino);
 	}
 	start();
 	return 1;

@@ -22,7 +22,7 @@ ordinary="setpriv --reuid=65534 --regid=65534 --clear-groups"
 same() { diff native rank || fail "$1 sees a difference"; }
 
 "$WORK/exe" > native || :
-[ "$(grep -c '^started as' native)" = 3 ] || { cat native; fail "exe alone"; }
+[ "$(grep -c '^started as' native)" = 4 ] || { cat native; fail "exe alone"; }
 "$REPRISE" rank --no-agent "$WORK/exe" > rank || :
 same "with a capability, exe"
 $ordinary "$REPRISE" rank --no-agent "$WORK/exe" > rank || :

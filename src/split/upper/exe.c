@@ -114,6 +114,14 @@ ssize_t __readlink_chk(const char *path, char *buf, size_t size, size_t room)
 	return readlink(path, buf, size);
 }
 
+RP_PUBLIC ssize_t __readlinkat_chk(int dir, const char *path, char *buf, size_t size, size_t room);
+ssize_t __readlinkat_chk(int dir, const char *path, char *buf, size_t size, size_t room)
+{
+	if (size > room)
+		rp_upper_die("*** buffer overflow detected ***: readlinkat");
+	return readlinkat(dir, path, buf, size);
+}
+
 RP_PUBLIC char *realpath(const char *restrict path, char *restrict resolved)
 {
 	path = rp_exe_seen(path);
@@ -181,3 +189,25 @@ OPENAT(openat_plain, "openat")
 OPENAT(openat_large, "openat64")
 FOPEN(fopen_plain, "fopen")
 FOPEN(fopen_large, "fopen64")
+
+/* What a program calls that was built with _FORTIFY_SOURCE. */
+#define OPEN_2(function) \
+	RP_PUBLIC int function(const char *path, int flags); \
+	int function(const char *path, int flags) \
+	{ \
+		path = rp_exe_seen(path); \
+		return rp_next()->open_2(path, flags); \
+	}
+
+#define OPENAT_2(function) \
+	RP_PUBLIC int function(int dir, const char *path, int flags); \
+	int function(int dir, const char *path, int flags) \
+	{ \
+		path = rp_exe_seen(path); \
+		return rp_next()->openat_2(dir, path, flags); \
+	}
+
+OPEN_2(__open_2)
+OPEN_2(__open64_2)
+OPENAT_2(__openat_2)
+OPENAT_2(__openat64_2)

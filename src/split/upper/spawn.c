@@ -67,7 +67,7 @@ RP_PUBLIC int posix_spawnp(pid_t *restrict pid, const char *restrict file, const
 {
 	if (!rp_outside)
 		look_at(file);
-	return rp_next()->posix_spawnp(pid, file, actions, attr, argv, envp);
+	return rp_next()->posix_spawnp(pid, rp_exe_seen(file), actions, attr, argv, envp);
 }
 
 RP_PUBLIC int system(const char *command)
