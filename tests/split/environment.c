@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * usage: environment set|unset|leave STOP
+ * usage: environment set|unset|leave STOP [GO ASK]
  *
  * Chooses the MPI library's transport by OMPI_MCA_btl before MPI_Init, and says until the file STOP is there whether the
- * shared memory of the usual one is mapped.
+ * shared memory of the usual one is mapped. GO: a file that it waits for before MPI_Init; while the
+ * file ASK is there it calls what is allowed there.
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -24,6 +25,20 @@ static int has_shared_segment(void)
 	return yes;
 }
 
+static void wait_for(const char *path, const char *ask)
+{
+	char text[MPI_MAX_LIBRARY_VERSION_STRING];
+	int len;
+
+	while (access(path, F_OK)) {
+		if (!access(ask, F_OK))
+			MPI_Get_library_version(text, &len);
+		printf("early\n");
+		fflush(stdout);
+		usleep(20000);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int rank, in, out, stop = 0, all = 0;
@@ -34,6 +49,8 @@ int main(int argc, char **argv)
 		setenv("OMPI_MCA_btl", "self,tcp", 1);
 	if (!strcmp(argv[1], "unset"))
 		unsetenv("OMPI_MCA_btl");
+	if (argc > 4)
+		wait_for(argv[3], argv[4]);
 	MPI_Init(&argc, &argv);
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
 	while (!all) {

@@ -25,6 +25,31 @@ cycle()
 	echo "$1: $2"
 }
 
+# What a launcher has set is none of the program's changes, two launchers later either. MPI_Init is its first call
+# after the second restart.
+late()
+{
+	touch "$tmp/ask"
+	reprise run --name late mpirun -n 2 "$bin/environment" leave "$tmp/stop" "$tmp/go" "$tmp/ask" >"$tmp/out" 2>&1 &
+	job=$!
+	for turn in 1 2; do
+		until_true 30 grep -q ^early "$tmp/out" || fail "late: turn $turn: $(cat "$tmp/out")"
+		[ $turn = 1 ] || rm "$tmp/ask"
+		timeout 60 reprise checkpoint late >"$tmp/err" 2>&1 || fail "late: checkpoint: $(cat "$tmp/err")"
+		kill_job $job
+		reprise restart late >"$tmp/out" 2>&1 &
+		job=$!
+	done
+	until_true 30 grep -q ^early "$tmp/out" || fail "late: restart: $(cat "$tmp/out")"
+	touch "$tmp/go"
+	until_true 30 grep -q ^step "$tmp/out" || fail "late: MPI_Init: $(cat "$tmp/out")"
+	touch "$tmp/stop"
+	wait $job || fail "late: exit $?: $(cat "$tmp/out")"
+	job=
+	echo "late: ok"
+}
+
+late
 cycle leave shared
 cycle set tcp
 export OMPI_MCA_btl=self,tcp

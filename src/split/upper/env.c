@@ -115,6 +115,7 @@ static void note(const char *entry, size_t name_len, const char *value)
 
 void rp_env_take(void)
 {
+	rp_env_refresh(); /* or what an earlier incarnation's launcher set looks like the application's change */
 	while (changes) {
 		struct change *c = changes;
 
