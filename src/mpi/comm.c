@@ -177,6 +177,15 @@ static int32_t comm_first(const struct rp_comm *c)
 	return c->remote_size && c->remote_world[0] < first ? c->remote_world[0] : first;
 }
 
+struct rp_comm_calls *rp_comm_freed(const struct rp_comm *c)
+{
+	uint64_t a = c->native_local_group->hash, b = c->native_remote_group->hash;
+
+	if (c->size + c->remote_size == 1 || c->native_local_group->foreign)
+		return NULL;
+	return rp_comm_calls(RP_C(MPI_COMM_WORLD), rp_key_mix(rp_key_mix(a < b ? a : b, a < b ? b : a), 0x66726565UL));
+}
+
 int rp_comm_learn(struct rp_comm *c, uint64_t parent_key, uint64_t nth)
 {
 	int len, foreign;
@@ -191,6 +200,7 @@ int rp_comm_learn(struct rp_comm *c, uint64_t parent_key, uint64_t nth)
 	c->key = rp_key_child(parent_key, nth, comm_first(c));
 	c->topo = rp_topo_learn(c->o.lower, &c->topology);
 	rp_lower.MPI_Comm_get_name(c->o.lower, c->name, &len);
+	rp_comm_freed(c);
 	rp_object_link(c);
 	return 1;
 }
@@ -234,6 +244,7 @@ int rp_comm_learn_inter(struct rp_comm *c, const struct rp_comm *local)
 		nth = inter_agreed(c, nth, local->o.lower);
 	c->key = rp_key_child(e->key, nth, comm_first(c));
 	rp_lower.MPI_Comm_get_name(c->o.lower, c->name, &(int){ 0 });
+	rp_comm_freed(c);
 	rp_object_link(c);
 	return 1;
 }
@@ -260,6 +271,7 @@ void rp_comm_like(struct rp_comm *c, const struct rp_comm *parent, uint64_t nth)
 	c->topology = parent->topology;
 	c->topo = rp_topo_learn(parent->o.lower, &c->topology);
 	c->key = rp_key_child(parent->key, nth, comm_first(c));
+	rp_comm_freed(c);
 	rp_object_link(c);
 }
 

@@ -37,6 +37,9 @@ RP_HIDE void rp_comm_like(struct rp_comm *comm, const struct rp_comm *parent, ui
 /* Keeps a copy of the hints that the application gave. Upper FS. */
 RP_HIDE void rp_comm_keep_info(struct rp_comm *comm, MPI_Info info);
 RP_HIDE struct rp_comm_calls *rp_comm_calls(struct rp_comm *comm, uint64_t group_hash);
+/* How many communicators with these members were freed, as a clock that all members have from the first one's making: the
+ * own clock of one goes with it, and a restart would wait for those who have it no more. NULL: nobody else has it. */
+RP_HIDE struct rp_comm_calls *rp_comm_freed(const struct rp_comm *comm);
 RP_HIDE void rp_comm_release(struct rp_comm *comm); /* memory behind a communicator */
 /* The topology of a lower communicator (inside), NULL: none. */
 RP_HIDE struct rp_topo *rp_topo_learn(MPI_Comm lower, uint32_t *kind);

@@ -339,6 +339,7 @@ RP_ALIAS(MPI_Intercomm_merge);
 static int comm_gone(MPI_Comm *comm, int disconnect, const char *function)
 {
 	struct rp_comm *c = comm ? RP_C(*comm) : NULL;
+	struct rp_comm_calls *freed;
 	struct rp_thread *t;
 	MPI_Comm lower;
 	int rc;
@@ -348,12 +349,15 @@ static int comm_gone(MPI_Comm *comm, int disconnect, const char *function)
 	rc = rp_attr_delete_all(&c->o);
 	if (rc != MPI_SUCCESS)
 		return rp_comm_error(c, rc);
+	freed = rp_comm_freed(c);
 	t = rp_coll_enter_at(c->key, &c->seq);
 	rp_messages_comm_gone(c);
 	lower = c->o.lower;
 	rc = disconnect ? rp_lower.MPI_Comm_disconnect(&lower) : rp_lower.MPI_Comm_free(&lower);
 	if (rc == MPI_SUCCESS)
 		c->o.flags |= RP_FREED;
+	if (rc == MPI_SUCCESS && freed)
+		__atomic_add_fetch(&freed->seq, 1, __ATOMIC_RELAXED);
 	rp_coll_leave(t);
 	if (rc != MPI_SUCCESS)
 		return rp_comm_error(c, rc);
