@@ -40,12 +40,16 @@ def below(pid):
 
 
 def kill(job):
-    for pid in [job.pid] + below(job.pid):
+    """Returns when the ids are free again: how long pid 1 takes to reap orphans is not ours to time."""
+    pids = [job.pid] + below(job.pid)
+    for pid in pids:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
     job.wait()
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+        time.sleep(0.01)
 
 
 def wait_ready(ranks, name="ready"):
