@@ -58,8 +58,8 @@ const struct rp_kind *const rp_kinds[] = {
 	&rp_kind_itimer,
 	&rp_kind_posixtimer,
 	&rp_kind_filelock,
-	&rp_kind_fs,
 	&rp_kind_limits,
+	&rp_kind_fs,	     /* after those that open something by name: the root changes */
 	&rp_kind_sigpending, /* last: after every injected call */
 	NULL,
 };

@@ -135,11 +135,22 @@ static void set_oom_score(int adj)
 		rp_warn("the OOM score of %d cannot be set: %s", adj, strerror(errno));
 }
 
+/* While there is a /proc: the process may have a root directory without one (kind/fs). */
+static int limits_prepare(struct rp_restore *r, struct rp_rtask *t)
+{
+	const TaskCoreEntry *tc = t->core->tc;
+
+	(void)r;
+	if (tc->has_oom_score_adj &&
+	    !(t->launch && t->launch->has_oom_score_adj && t->launch->oom_score_adj == tc->oom_score_adj))
+		set_oom_score(tc->oom_score_adj);
+	return 0;
+}
+
 /* After the plan was written: it may be larger than the process may write files, and its descriptor beyond the last. */
 static int limits_leave(struct rp_restore *r, struct rp_rtask *t)
 {
-	const TaskCoreEntry *tc = t->core->tc;
-	const TaskRlimitsEntry *e = tc->rlimits;
+	const TaskRlimitsEntry *e = t->core->tc->rlimits;
 
 	for (unsigned i = 0; !r->rank && e && i < e->n_rlimits && i < LIMITS; i++) {
 		struct rlimit64 want = { e->rlimits[i]->cur, e->rlimits[i]->max };
@@ -148,9 +159,6 @@ static int limits_leave(struct rp_restore *r, struct rp_rtask *t)
 		if (setrlimit64((int)i, &want) < 0)
 			rp_warn("the limit of %s cannot be set: %s", names[i], strerror(errno));
 	}
-	if (tc->has_oom_score_adj &&
-	    !(t->launch && t->launch->has_oom_score_adj && t->launch->oom_score_adj == tc->oom_score_adj))
-		set_oom_score(tc->oom_score_adj);
 	return 0;
 }
 
@@ -158,6 +166,7 @@ const struct rp_kind rp_kind_limits = {
 	.name = "limits",
 	.freeze = limits_freeze,
 	.check = limits_check,
+	.prepare = limits_prepare,
 	.plan = limits_plan,
 	.leave = limits_leave,
 };
