@@ -161,8 +161,7 @@ static bool count(const struct rp_agree_rank *ranks, size_t n, struct census *c,
 	return refused;
 }
 
-/* A rank of several threads that is inside a collective may owe what another thread of it has to do. */
-static bool has_parked(const struct rp_agree_rank *r)
+bool rp_agree_has_parked(const struct rp_agree_rank *r)
 {
 	return r->state == RP_RANK_PARKED || r->state == RP_RANK_PREINIT ||
 	       (r->state == RP_RANK_IN_COLL && r->threads > 1);
@@ -200,7 +199,7 @@ int rp_agree(const struct rp_agree_rank *ranks, size_t n, bool *release, struct 
 	close_over(&t, ranks, n, release);
 	free(t.entries);
 	for (size_t i = 0; i < n; i++) {
-		release[i] = release[i] && has_parked(&ranks[i]);
+		release[i] = release[i] && rp_agree_has_parked(&ranks[i]);
 		out->nrelease += release[i];
 	}
 	if (out->nrelease)

@@ -48,6 +48,10 @@ struct rp_agreement {
 	char text[320];
 };
 
+/* Is something of the rank held that a release lets go? A rank of several threads that is inside a collective may owe what another
+ * thread of it has to do. */
+bool rp_agree_has_parked(const struct rp_agree_rank *r);
+
 /* Judges n ranks. release (n entries) is set for RELEASE: true for each rank that is obliged and has something
  * parked.
  * Returns 0 or -ENOMEM. */

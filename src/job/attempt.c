@@ -233,8 +233,8 @@ static int name_the_slow(struct rp_attempt *t, const struct view *v, int rc)
 static void release(struct rp_attempt *t, const struct view *v, bool all)
 {
 	for (int32_t i = 0; i < v->n; i++) {
-		bool parked = v->ranks[i].state == RP_RANK_PARKED || v->ranks[i].state == RP_RANK_PREINIT;
-		struct rp_slot *s = (parked && all) || v->release[i] ? slot_of(t, i) : NULL;
+		bool wanted = v->release[i] || (all && rp_agree_has_parked(&v->ranks[i]));
+		struct rp_slot *s = wanted ? slot_of(t, i) : NULL;
 
 		if (s)
 			command(s, RP_CMD_RELEASE);

@@ -170,13 +170,14 @@ static void release_some(const bool *release, int *releases)
 		}
 }
 
-/* Waits that MPI does not see: when nothing moves, everybody who is parked runs for a while. */
+/* Waits that no clock shows: when nothing moves, everything that is held runs for a while. */
 static void release_parked(int *releases)
 {
 	bool all[MAX_RANKS] = { 0 };
 
 	for (int i = 0; i < s.ranks; i++)
-		all[i] = s.copy[i].state == RP_RANK_PARKED || s.copy[i].state == RP_RANK_PREINIT;
+		all[i] = rp_agree_has_parked(
+			&(struct rp_agree_rank){ .state = s.copy[i].state, .threads = s.copy[i].threads });
 	release_some(all, releases);
 }
 

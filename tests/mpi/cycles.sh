@@ -36,7 +36,7 @@ both()
 	rm -rf "$tmp/native" "$tmp/reprise"
 }
 
-options=-O # obligations alone have to bring each attempt to its end, except where MPI does not see what a rank waits for
+options=-O # obligations alone have to bring each attempt to its end, except where a clock does not show what a rank waits for
 case $case in
 modes) both 2 "$bin/modes" 1 && mean=5 both 2 "$bin/modes" 60 ;;
 hangs-file) options= both 4 "$bin/hangs" file $((cycles * 10)) ;;
@@ -46,7 +46,7 @@ consensus) both 4 "$bin/consensus" $((cycles * 20)) 11 ;;
 torture) for seed in 1 2 3; do both 4 "$bin/torture" $((cycles * 30)) $seed 200 || exit 1; done ;;
 churn) both 2 "$bin/churn" $((cycles * 100)) ;;
 threads) both 4 "$bin/threads" $((cycles * 100)) ;;
-makers) both 4 "$bin/makers" $((cycles * 10)) ;;
+makers) options= both 4 "$bin/makers" $((cycles * 10)) ;;
 early) mean=3 delay=0 both 2 "$bin/modes" 1 ;;
 *) exit 2 ;;
 esac
