@@ -47,9 +47,9 @@ job=$!
 begins "the job starts"
 check "checkpoint" reprise checkpoint u
 [ "$(stat -c '%a %u' "$REPRISE_DIR/u" "$REPRISE_DIR/u/1/rank-0" | sort -u)" = "700 $id" ] || fail "modes of the store"
-refused 125 "need CAP_CHECKPOINT_RESTORE, which is missing; use --pid prefer or any" reprise restart u
 old=$(ranks_of $job)
 kill_job $job
+refused 125 "need CAP_CHECKPOINT_RESTORE, which is missing; use --pid prefer or any" reprise restart u
 
 reprise restart --pid prefer u >"$tmp/out" 2>"$tmp/err" &
 job=$!
