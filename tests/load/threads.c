@@ -15,6 +15,7 @@
 #define COMPUTE 3
 
 static volatile int go;
+static int in_place; /* threads that have done their setting up */
 static pthread_mutex_t robust, plain = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static int pipe_fds[2];
@@ -43,11 +44,12 @@ static void *compute(void *arg)
 		double half = (double)(want >> 40) / 2;
 
 		x = want;
-		steps++;
+		if (++steps == 100)
+			__atomic_add_fetch(&in_place, 1, __ATOMIC_RELEASE);
 		CHECK(half * 2 == (double)(want >> 40));
 		CHECK(self == me);
 	}
-	CHECK(steps > 100);
+	CHECK(steps >= 100);
 	CHECK_EQ(syscall(SYS_gettid), tid);
 	prctl(PR_GET_NAME, seen);
 	CHECK(!strcmp(name, seen));
@@ -64,6 +66,7 @@ static void *compute(void *arg)
 static void *die_with_mutex(void *arg)
 {
 	pthread_mutex_lock(&robust);
+	__atomic_add_fetch(&in_place, 1, __ATOMIC_RELEASE);
 	while (!go)
 		load_sleep_ms(3);
 	return arg; /* still holds it: the kernel finds that in the robust list */
@@ -72,6 +75,7 @@ static void *die_with_mutex(void *arg)
 static void *wait_cond(void *arg)
 {
 	pthread_mutex_lock(&plain);
+	__atomic_add_fetch(&in_place, 1, __ATOMIC_RELEASE);
 	while (!go)
 		pthread_cond_wait(&cond, &plain);
 	pthread_mutex_unlock(&plain);
@@ -82,6 +86,7 @@ static void *read_pipe(void *arg)
 {
 	char c = 0;
 
+	__atomic_add_fetch(&in_place, 1, __ATOMIC_RELEASE);
 	CHECK(read(pipe_fds[0], &c, 1) == 1 && c == 'p');
 	return arg;
 }
@@ -91,6 +96,7 @@ static void *sleep_long(void *arg)
 {
 	struct timespec nap = { .tv_sec = 1 };
 
+	__atomic_add_fetch(&in_place, 1, __ATOMIC_RELEASE);
 	while (!go)
 		CHECK(!nanosleep(&nap, NULL));
 	return arg;
@@ -113,6 +119,8 @@ int main(int argc, char **argv)
 	self = 99;
 	for (int i = 0; i < 7; i++)
 		CHECK(!pthread_create(&t[i], NULL, bodies[i], (void *)(long)i));
+	while (__atomic_load_n(&in_place, __ATOMIC_ACQUIRE) < 7)
+		load_sleep_ms(3);
 	load_sleep_ms(30);
 	load_ready();
 	CHECK_EQ(getpid(), pid);
