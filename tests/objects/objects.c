@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * usage: objects [SECONDS [TIMES]]
- * Makes every kind of MPI object that is carried across a restart; says READY and waits SECONDS (a checkpoint and a restart
- * may come in between), then uses communicators and groups, TIMES times; then uses everything. What it prints is the same natively, under Reprise, and after any number of
- * restarts. Rank 0 prints for all, in order of rank. Needs at least 4 ranks.
+ * usage: objects [TIMES [FILE]]
+ * Makes every kind of MPI object that is carried across a restart; TIMES times each rank says READY and waits until FILE.1,
+ * FILE.2 and so on exists (a checkpoint and a restart may come in between), then uses communicators and groups; in the end it
+ * uses everything. What it prints is the same natively, under Reprise, and after any number of restarts. Rank 0 prints for
+ * all, in order of rank. Needs at least 4 ranks.
  */
 #include <mpi.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define TEXT 65536
@@ -573,10 +575,20 @@ static int at_end(MPI_Comm comm, int key, void *value, void *extra)
 	return MPI_SUCCESS;
 }
 
+static void wait_for(const char *file, int i)
+{
+	struct stat st;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s.%d", file, i);
+	fprintf(stderr, "READY\n");
+	while (stat(path, &st))
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+}
+
 int main(int argc, char **argv)
 {
-	struct timespec nap = { .tv_sec = argc > 1 ? atoi(argv[1]) : 0 };
-	int key, times = argc > 2 ? atoi(argv[2]) : 1;
+	int key, times = argc > 1 ? atoi(argv[1]) : 1;
 
 	cart_row = MPI_COMM_NULL;
 	MPI_Init(&argc, &argv);
@@ -592,10 +604,9 @@ int main(int argc, char **argv)
 	make_ops();
 	make_attributes();
 	make_rest();
-	for (int i = 0; i < times; i++) {
-		if (nap.tv_sec && !rank)
-			fprintf(stderr, "READY\n");
-		nanosleep(&nap, NULL);
+	for (int i = 1; i <= times; i++) {
+		if (argc > 2)
+			wait_for(argv[2], i);
 		use_comms();
 		use_groups();
 	}

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# usage: restart.sh RANKDUMP OBJECTS: the job of objects is dumped while it naps, killed, restarted by a new mpirun, three
-# generations in a row. In the end it has printed what a native run prints. No agent: nothing is in flight during a nap.
+# usage: restart.sh RANKDUMP OBJECTS: the job of objects is dumped while it waits for a file, killed, restarted by a new mpirun, three
+# generations in a row. In the end it has printed what a native run prints. No agent: nothing is in flight then.
 set -u
 dump=$1 objects=$2 ranks=4 times=3
 command -v mpirun > /dev/null || exit 77
@@ -17,15 +17,14 @@ fail()
 	exit 1
 }
 
-timeout 60 mpirun --oversubscribe -n $ranks "$objects" 0 $times > "$dir/native" || fail "native run"
-mpirun --oversubscribe -n $ranks "$REPRISE" rank --no-agent "$objects" 2 $times > "$dir/out0" 2> "$dir/err0" < /dev/null &
+timeout 60 mpirun --oversubscribe -n $ranks "$objects" $times > "$dir/native" || fail "native run"
+mpirun --oversubscribe -n $ranks "$REPRISE" rank --no-agent "$objects" $times "$dir/go" > "$dir/out0" 2> "$dir/err0" < /dev/null &
 launcher=$!
 for g in $(seq $times); do
-	for i in $(seq 100); do
-		grep -q READY "$dir/err$((g - 1))" && break
+	for i in $(seq 300); do
+		[ "$(grep -c READY "$dir/err$((g - 1))")" = $ranks ] && break
 		sleep 0.1
 	done
-	sleep 0.3
 	children=$(cat /proc/$launcher/task/*/children) # after a restart also those that wait in a rank's place
 	pids=
 	for pid in $children; do
@@ -49,6 +48,7 @@ for g in $(seq $times); do
 	mpirun --oversubscribe -n $ranks "$REPRISE" rank --no-agent --restart "$dir/job/$g" \
 		> "$dir/out$g" 2> "$dir/err$g" < /dev/null &
 	launcher=$!
+	touch "$dir/go.$g"
 done
 wait $launcher
 status=$?
