@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define RP_CTL_MAGIC 0x316c746370726570UL
-#define RP_CTL_VERSION 1
+#define RP_CTL_VERSION 2
 #define RP_SLOT_CLOCKS 8192
 #define RP_SLOT_WAITS 4096
 
@@ -44,10 +44,12 @@ enum rp_rank_command {
 	RP_CMD_RESUME, /* attempt over (image taken, or cancelled): run */
 };
 
-/* One communicator's collective clock. key: same on all members, unique in the job; seq: collectives entered on it. */
+/* One communicator's collective clock. key: same on all members, unique in the job; seq: collectives entered on it. mark:
+ * which ones, where threads of the members may come to them in different order: a sum over them; 0 where a count is enough. */
 struct rp_clock {
 	uint64_t key;
 	uint64_t seq;
+	uint64_t mark;
 };
 
 struct rp_slot {

@@ -10,7 +10,7 @@
 
 /* One communicator in one rank. seq counts what that rank has begun: standing at the entry is not begun. */
 struct entry {
-	uint64_t key, seq;
+	uint64_t key, seq, mark;
 	uint32_t rank;
 };
 
@@ -43,7 +43,7 @@ static int table_make(struct table *t, const struct rp_agree_rank *ranks, size_t
 			const struct rp_clock *c = &ranks[i].clocks[j];
 			bool at_entry = ranks[i].state == RP_RANK_PARKED && ranks[i].coll_key == c->key && c->seq > 0;
 
-			t->entries[t->n++] = (struct entry){ c->key, c->seq - at_entry, (uint32_t)i };
+			t->entries[t->n++] = (struct entry){ c->key, c->seq - at_entry, c->mark, (uint32_t)i };
 		}
 	}
 	qsort(t->entries, t->n, sizeof(*t->entries), by_key);
@@ -60,17 +60,21 @@ static size_t run_end(const struct table *t, size_t i)
 	return end;
 }
 
+/* Those who have counted most, but not the same ones, are behind each other. */
 static void mark_behind(const struct table *t, bool *obliged)
 {
 	for (size_t i = 0, end; i < t->n; i = end) {
-		uint64_t target = 0;
+		const struct entry *first = &t->entries[i];
+		bool differ = false;
 
 		end = run_end(t, i);
 		for (size_t j = i; j < end; j++)
-			if (t->entries[j].seq > target)
-				target = t->entries[j].seq;
+			if (t->entries[j].seq > first->seq)
+				first = &t->entries[j];
 		for (size_t j = i; j < end; j++)
-			if (t->entries[j].seq < target)
+			differ |= t->entries[j].seq == first->seq && t->entries[j].mark != first->mark;
+		for (size_t j = i; j < end; j++)
+			if (differ || t->entries[j].seq < first->seq)
 				obliged[t->entries[j].rank] = true;
 	}
 }

@@ -5,9 +5,10 @@
  *
  * Each communicator has a collective clock: how many collectives a member has entered. A rank that stands at the entry of one has
  * counted it but not begun it. Where one member is ahead, the others are *behind*: their part of a begun collective is
- * still to come. Obliged are the ranks that are behind, those that a rank inside a collective needs although they share
- * no clock (the other leader in MPI_Intercomm_create), and, transitively, everybody whom an obliged rank may be waiting
- * for, parked or not. Obliged ranks run on; when nobody is behind and all are quiet, the job can be drained.
+ * still to come. Where all have counted as many but not the same ones (struct rp_clock, mark), each is behind the others.
+ * Obliged are the ranks that are behind, those that a rank inside a collective needs although they share no clock (the other
+ * leader in MPI_Intercomm_create), and, transitively, everybody whom an obliged rank may be waiting for, parked or not.
+ * Obliged ranks run on; when nobody is behind and all are quiet, the job can be drained.
  */
 #ifndef RP_JOB_AGREEMENT_H
 #define RP_JOB_AGREEMENT_H

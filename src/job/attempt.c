@@ -183,7 +183,7 @@ static void look_at(struct view *v, int32_t i, const struct rp_slot *s)
 			/* Not the state: a rank that is released and parks again without a call has not moved. */
 			v->fingerprint = v->fingerprint * 31 + s->progress;
 			for (uint32_t k = 0; k < r->nclocks; k++)
-				v->fingerprint = v->fingerprint * 31 + r->clocks[k].seq;
+				v->fingerprint = v->fingerprint * 31 + r->clocks[k].seq + r->clocks[k].mark;
 			return;
 		}
 		r->state = RP_RANK_RUNNING; /* it writes just now: look again */

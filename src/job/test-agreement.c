@@ -197,6 +197,24 @@ static void test_threads_cross(void **state)
 	assert_released(&j, 1, 1, 1, 1);
 }
 
+/* 2 has freed one communicator of the two, 3 the other one. */
+static void test_as_many_and_not_the_same(void **state)
+{
+	struct job j;
+
+	job_init(&j);
+	j.clocks[2][1].mark = 100;
+	j.clocks[3][1].mark = 200;
+	judge(&j);
+	assert_released(&j, 0, 0, 1, 1);
+	j.clocks[2][1].seq++; /* 3 is behind; what 2 lacks shows when it is not */
+	judge(&j);
+	assert_released(&j, 0, 0, 0, 1);
+	j.clocks[3][1].seq++;
+	j.clocks[2][1].mark = j.clocks[3][1].mark = 300;
+	assert_int_equal(judge(&j), RP_VERDICT_DRAIN);
+}
+
 static void test_any_is_bounded_by_communicators(void **state)
 {
 	struct job j;
@@ -286,6 +304,7 @@ int main(void)
 		cmocka_unit_test(test_hole_transitive),
 		cmocka_unit_test(test_other_leader),
 		cmocka_unit_test(test_threads_cross),
+		cmocka_unit_test(test_as_many_and_not_the_same),
 		cmocka_unit_test(test_any_is_bounded_by_communicators),
 		cmocka_unit_test(test_two_communicators_of_one_group),
 		cmocka_unit_test(test_init),

@@ -7,14 +7,13 @@
 
 #include "mpi/object.h"
 
-/* How often MPI_Comm_create_group was called on a communicator with one group: its members agree on that, while the
- * parent's other members know nothing of the call. Also the collective clock of such a call. Not by tag: a program may
- * use a new one each time, and calls of one group follow each other unless several threads make them. */
+/* A clock that the members of one group share under a communicator, while the parent's other members know nothing of what
+ * it counts: calls of MPI_Comm_create_group, communicators freed. */
 struct rp_comm_calls {
 	struct rp_comm_calls *next;
 	uint64_t group_hash;
 	uint64_t key; /* of the clock */
-	uint64_t seq;
+	uint64_t seq, mark;
 };
 
 /* 64-bit keys, derived by every member from what all of them know; never 0. */
@@ -37,8 +36,9 @@ RP_HIDE void rp_comm_like(struct rp_comm *comm, const struct rp_comm *parent, ui
 /* Keeps a copy of the hints that the application gave. Upper FS. */
 RP_HIDE void rp_comm_keep_info(struct rp_comm *comm, MPI_Info info);
 RP_HIDE struct rp_comm_calls *rp_comm_calls(struct rp_comm *comm, uint64_t group_hash);
-/* How many communicators with these members were freed, as a clock that all members have from the first one's making: the
- * own clock of one goes with it, and a restart would wait for those who have it no more. NULL: nobody else has it. */
+/* How many communicators with these members were freed, and the sum of their keys, as a clock that all members have from the
+ * first one's making: the own clock of one goes with it, and a restart would wait for those who have it no more. NULL:
+ * nobody else has it. */
 RP_HIDE struct rp_comm_calls *rp_comm_freed(const struct rp_comm *comm);
 RP_HIDE void rp_comm_release(struct rp_comm *comm); /* memory behind a communicator */
 /* The topology of a lower communicator (inside), NULL: none. */

@@ -182,6 +182,15 @@ struct rp_comm_calls *rp_comm_calls(struct rp_comm *comm, uint64_t group_hash)
 	return e;
 }
 
+/* The clock of such calls. Threads tell theirs apart by tag and come in any order, so that one count of all would hide who
+ * is behind. One for each tag would grow with a program that uses a new tag each time: so many share. */
+#define TAGS 16
+
+static struct rp_comm_calls *create_calls(struct rp_comm *parent, const struct rp_group *group, int tag)
+{
+	return rp_comm_calls(parent, rp_key_mix(group->hash, (uint32_t)tag % TAGS));
+}
+
 /* Which call of the group this was: with threads the members may count two calls in different order, so the first one's
  * count is told. In every job with threads, whatever the own program asked for; members of other jobs know nothing of
  * this one. Inside. */
@@ -209,7 +218,7 @@ RP_EXPORT int PMPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag, MP
 		*newcomm = MPI_COMM_NULL;
 		return MPI_SUCCESS;
 	}
-	e = rp_comm_calls(n.parent, RP_G(group)->hash);
+	e = create_calls(n.parent, RP_G(group), tag);
 	n.fresh = rp_comm_new(n.parent);
 	if (!e || !n.fresh)
 		return rp_comm_raise(n.parent, MPI_ERR_NO_MEM, "MPI_Comm_create_group");
@@ -356,8 +365,10 @@ static int comm_gone(MPI_Comm *comm, int disconnect, const char *function)
 	rc = disconnect ? rp_lower.MPI_Comm_disconnect(&lower) : rp_lower.MPI_Comm_free(&lower);
 	if (rc == MPI_SUCCESS)
 		c->o.flags |= RP_FREED;
-	if (rc == MPI_SUCCESS && freed)
+	if (rc == MPI_SUCCESS && freed) {
+		__atomic_add_fetch(&freed->mark, c->key, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&freed->seq, 1, __ATOMIC_RELAXED);
+	}
 	rp_coll_leave(t);
 	if (rc != MPI_SUCCESS)
 		return rp_comm_error(c, rc);

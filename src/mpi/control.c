@@ -57,19 +57,19 @@ static void polled_clear(void)
 		control.polled[i] = 0;
 }
 
-static uint32_t put_clock(struct rp_slot *slot, uint32_t n, uint64_t key, uint64_t seq)
+static uint32_t put_clock(struct rp_slot *slot, uint32_t n, uint64_t key, uint64_t seq, uint64_t mark)
 {
 	if (n < RP_SLOT_CLOCKS)
-		slot->clocks[n] = (struct rp_clock){ key, seq };
+		slot->clocks[n] = (struct rp_clock){ key, seq, mark };
 	return n + 1;
 }
 
 static uint32_t put_comm(struct rp_slot *slot, uint32_t n, const struct rp_comm *comm)
 {
 	if (comm->size > 1 || comm->remote_size)
-		n = put_clock(slot, n, comm->key, comm->seq);
+		n = put_clock(slot, n, comm->key, comm->seq, 0);
 	for (struct rp_comm_calls *calls = comm->group_calls; calls; calls = calls->next)
-		n = put_clock(slot, n, calls->key, calls->seq);
+		n = put_clock(slot, n, calls->key, calls->seq, calls->mark);
 	return n;
 }
 

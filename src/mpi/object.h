@@ -103,7 +103,7 @@ struct rp_comm {
 	struct rp_topo *topo;
 	uint64_t created; /* communicators made collectively from this one */
 	struct rp_attr *attrs;
-	struct rp_comm_calls *group_calls; /* Comm_create_group and Intercomm_create: calls per group */
+	struct rp_comm_calls *group_calls; /* clocks that the members of one group share */
 	struct rp_info *info;
 	uint64_t msg[8]; /* MPIMSG's own (message.h) */
 	unsigned char pad[232 - 200];

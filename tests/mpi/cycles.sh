@@ -46,7 +46,7 @@ consensus) both 4 "$bin/consensus" $((cycles * 20)) 11 ;;
 torture) for seed in 1 2 3; do both 4 "$bin/torture" $((cycles * 30)) $seed 200 || exit 1; done ;;
 churn) both 2 "$bin/churn" $((cycles * 100)) ;;
 threads) both 4 "$bin/threads" $((cycles * 100)) ;;
-makers) options= both 4 "$bin/makers" $((cycles * 10)) ;;
+makers) both 4 "$bin/makers" $((cycles * 10)) ;;
 early) mean=3 delay=0 both 2 "$bin/modes" 1 ;;
 *) exit 2 ;;
 esac
