@@ -230,6 +230,7 @@ static int name_the_slow(struct rp_attempt *t, const struct view *v, int rc)
 	return rc;
 }
 
+/* all: everybody who has something parked. */
 static void release(struct rp_attempt *t, const struct view *v, bool all)
 {
 	for (int32_t i = 0; i < v->n; i++) {
@@ -252,6 +253,7 @@ static int agree_loop(struct rp_attempt *t, struct view *v)
 	while (!rc) {
 		uint32_t bell = __atomic_load_n(&t->agent->ctl->bell, __ATOMIC_ACQUIRE);
 		struct rp_agreement verdict;
+		bool stuck;
 
 		rc = judge(t, v, &verdict);
 		if (rc)
@@ -259,6 +261,7 @@ static int agree_loop(struct rp_attempt *t, struct view *v)
 		if (v->fingerprint != last)
 			moved = rp_attempt_now_us();
 		last = v->fingerprint;
+		stuck = rp_attempt_now_us() - moved > NOTHING_MOVES_US;
 		switch (verdict.verdict) {
 		case RP_VERDICT_TAKE:
 			return 0;
@@ -270,13 +273,16 @@ static int agree_loop(struct rp_attempt *t, struct view *v)
 			continue;
 		case RP_VERDICT_RELEASE:
 			draining = false;
-			release(t, v, rp_attempt_now_us() - moved > NOTHING_MOVES_US);
+			release(t, v, stuck);
 			break;
 		case RP_VERDICT_WAIT:
-			if (!draining && rp_attempt_now_us() - moved > NOTHING_MOVES_US)
+			if (!draining && stuck)
 				release(t, v, true);
 			break;
 		}
+		/* Then all are given the time to park: released whenever one of them runs, they would take turns for ever. */
+		if (stuck)
+			moved = rp_attempt_now_us();
 		rc = wait_for_bell(t, bell);
 	}
 	return name_the_slow(t, v, rc);

@@ -5,7 +5,7 @@
 #
 # A rank that a begun collective needs waits for a file, which MPI does not see and which a rank writes only after another
 # collective: the attempt sees that nothing moves and lets everybody run for a slice. Checkpoints with the job going on, then
-# two restarts; the answer is right.
+# two restarts; the answer is right. And ranks that park late, one after the other, are not let run in turns for ever.
 . "$(dirname "$0")/common.sh"
 mkdir "$tmp/d"
 steps=100
@@ -33,4 +33,16 @@ done
 wait $job || fail "exit status $?: $(cat "$tmp/out")"
 job=
 [ "$(grep ^answer "$tmp/out")" = "$expected" ] || fail "'$(cat "$tmp/out")', not '$expected'"
+
+mkdir "$tmp/late"
+reprise run --name late mpirun -n 2 "$bin/actor-plain" "$tmp/late" >"$tmp/out" 2>&1 </dev/null &
+job=$!
+check "the second job starts" until_true 20 grep -q '^tick 3' "$tmp/out"
+slow=$(ranks_of $job | cut -d' ' -f1)
+for n in 1 2 3; do
+	kill -STOP "$slow"
+	(sleep 0.7 && kill -CONT "$slow") &
+	timeout 15 reprise checkpoint late >"$tmp/o" 2>&1 || fail "late checkpoint $n: $(cat "$tmp/o")"
+	wait $!
+done
 echo "$slices of 3 checkpoints waited for a slice"

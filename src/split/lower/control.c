@@ -49,17 +49,22 @@ static void publish(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t state, ui
 	rp_futex(&ctl->bell, FUTEX_WAKE, INT_MAX);
 }
 
-/* No MPI: quiet at any moment. */
-static void answer_alone(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t request, uint32_t seq)
+/* No MPI: quiet at any moment. Returns microseconds until the next look, 0: when something changes. */
+static uint32_t answer_alone(struct rp_ctl *ctl, struct rp_slot *slot, uint32_t request, uint32_t seq)
 {
 	uint32_t command = slot->command;
 
-	if (!(request & 1) || rp_ctl_is_orphaned(ctl) || (seq != slot->echo && command == RP_CMD_RESUME))
+	if (!(request & 1) || rp_ctl_is_orphaned(ctl)) {
 		publish(ctl, slot, RP_RANK_RUNNING, seq);
-	else if (seq != slot->echo && command == RP_CMD_DRAIN)
+	} else if (seq != slot->echo && command == RP_CMD_RESUME) {
+		publish(ctl, slot, RP_RANK_RUNNING, seq);
+		return 1; /* the request may be the next one already */
+	} else if (seq != slot->echo && command == RP_CMD_DRAIN) {
 		publish(ctl, slot, RP_RANK_DRAINED, seq);
-	else if (slot->state == RP_RANK_RUNNING || seq != slot->echo)
+	} else if (slot->state == RP_RANK_RUNNING || seq != slot->echo) {
 		publish(ctl, slot, RP_RANK_PREINIT, seq);
+	}
+	return 0;
 }
 
 static void *control(void *arg)
@@ -82,7 +87,7 @@ static void *control(void *arg)
 		else if (a->flags & RP_ARENA_DYNAMIC)
 			us = 1000; /* its ld.so is still loading the stub, which knows how to keep MPI calls out */
 		else
-			answer_alone(ctl, slot, request, seq);
+			us = answer_alone(ctl, slot, request, seq);
 		wait_change(ctl, slot, request, seq, us);
 	}
 	return arg;
