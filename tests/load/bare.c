@@ -8,7 +8,7 @@
 #include <linux/time_types.h>
 #include <stdint.h>
 
-static char path[512];
+static char path[2][512];
 static uint64_t numbers[100000];
 
 static long call(long nr, long a, long b, long c, long d)
@@ -20,24 +20,25 @@ static long call(long nr, long a, long b, long c, long d)
 	return ret;
 }
 
-static const char *name(const char *dir, const char *file)
+static const char *name(int which, const char *dir, const char *file)
 {
-	char *p = path;
+	char *p = path[which];
 
 	while (*dir)
 		*p++ = *dir++;
 	*p++ = '/';
 	while ((*p++ = *file++))
 		;
-	return path;
+	return path[which];
 }
 
 static void write_file(const char *dir, const char *file, const char *text, long len)
 {
-	long fd = call(__NR_open, (long)name(dir, file), O_WRONLY | O_CREAT, 0666, 0);
+	long fd = call(__NR_open, (long)name(0, dir, ".new"), O_WRONLY | O_CREAT | O_TRUNC, 0666, 0);
 
 	call(__NR_write, fd, (long)text, len, 0);
 	call(__NR_close, fd, 0, 0, 0);
+	call(__NR_rename, (long)name(0, dir, ".new"), (long)name(1, dir, file), 0, 0); /* whoever sees the file sees all of it */
 }
 
 void bare_main(const long *stack); /* called by the entry in assembler */
@@ -53,7 +54,7 @@ __attribute__((noreturn, used)) void bare_main(const long *stack)
 		numbers[i] = x = x * 6364136223846793005UL + 1442695040888963407UL;
 	write_file(dir, "loose", "maps", 4); /* the last instructions of the restorer stay, once */
 	write_file(dir, "ready", "READY", 5);
-	while (call(__NR_access, (long)name(dir, "go"), 0, 0, 0))
+	while (call(__NR_access, (long)name(0, dir, "go"), 0, 0, 0))
 		call(__NR_nanosleep, (long)&nap, 0, 0, 0);
 	x = 1;
 	for (int i = 0; i < 100000; i++)
