@@ -38,7 +38,8 @@ static void write_file(const char *dir, const char *file, const char *text, long
 
 	call(__NR_write, fd, (long)text, len, 0);
 	call(__NR_close, fd, 0, 0, 0);
-	call(__NR_rename, (long)name(0, dir, ".new"), (long)name(1, dir, file), 0, 0); /* whoever sees the file sees all of it */
+	/* Whoever sees the file sees all of it. */
+	call(__NR_rename, (long)name(0, dir, ".new"), (long)name(1, dir, file), 0, 0);
 }
 
 void bare_main(const long *stack); /* called by the entry in assembler */

@@ -2,7 +2,8 @@
  *
  * Everything that may be open in point-to-point communication when a checkpoint comes: each part leaves something open,
  * then all ranks wait outside MPI until a file appears (three times: what was drained into a queue has to survive the
- * next checkpoint, too), then each part ends what it began and says what came out. Three ranks; rank 0 prints for all.
+ * next checkpoint, too), then each part ends what it began and says what came out. Three ranks; rank 0 prints for all. One
+ * file: a part is a pair of functions over the same few variables.
  *
  * usage: carried DIR      waits for DIR/go.0, DIR/go.1, DIR/go.2; says READY on stderr before each
  */

@@ -4,7 +4,7 @@
  * Makes every kind of MPI object that is carried across a restart; TIMES times each rank says READY and waits until FILE.1,
  * FILE.2 and so on exists (a checkpoint and a restart may come in between), then uses communicators and groups; in the end it
  * uses everything. What it prints is the same natively, under Reprise, and after any number of restarts. Rank 0 prints for
- * all, in order of rank. Needs at least 4 ranks.
+ * all, in order of rank. Needs at least 4 ranks. One file: each object is made, used and freed by neighbours.
  */
 #include <mpi.h>
 #include <stdarg.h>
