@@ -3,23 +3,10 @@
 #
 # attach.sh VICTIM: a process restored through each attachment has the right parent, gets each signal once and ends for its
 # waiter as it would have; standard descriptors, --inherit-fd, --pid, --pidfile do what they say. In a namespace of its own.
-set -u
-[ "$(id -u)" = 0 ] || { echo "needs root"; exit 77; }
-if [ -z "${IN_NAMESPACE-}" ]; then
-	exec env IN_NAMESPACE=1 unshare --mount --pid --fork --mount-proc "$0" "$@"
-fi
-for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null; done
-mount -t tmpfs none /mnt
-cp "$1" /mnt/victim && cd /mnt || exit 1
+. "$(dirname "$(realpath "$0")")/common.sh" || exit 1
 mkdir img
 fail() { echo "$case: $*"; exit 1; }
 say() { echo "$case: ok"; }
-
-# until COMMAND: waits up to 5 s for it to be true.
-until_true() {
-	for _ in $(seq 250); do "$@" 2>/dev/null && return 0; sleep 0.02; done
-	return 1
-}
 state() { sed -n 's/^State:.\(.\).*/\1/p' /proc/$pid/status; }
 ppid() { sed -n 's/^PPid:.//p' /proc/$pid/status; }
 is_state() { [ "$(state)" = "$1" ]; }

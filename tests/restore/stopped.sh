@@ -3,21 +3,9 @@
 #
 # stopped.sh VICTIM: a process that was stopped by SIGSTOP stays stopped over dumps, comes back stopped, as child, detached, under a command, in place,
 # with the memory and the pending signals that it had, also with a seccomp filter, and goes on with SIGCONT. In a namespace of its own.
-set -u
-[ "$(id -u)" = 0 ] || { echo "needs root"; exit 77; }
-if [ -z "${IN_NAMESPACE-}" ]; then
-	exec env IN_NAMESPACE=1 unshare --mount --pid --fork --mount-proc "$0" "$@"
-fi
-for fd in /proc/self/fd/*; do fd=${fd##*/}; [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null; done
-mount -t tmpfs none /mnt
-cp "$1" /mnt/victim && cd /mnt || exit 1
+. "$(dirname "$(realpath "$0")")/common.sh" || exit 1
 fail() { echo "$filter$case: $*"; exit 1; }
 say() { echo "$filter$case: ok"; }
-
-until_true() {
-	for _ in $(seq 250); do "$@" 2>/dev/null && return 0; sleep 0.02; done
-	return 1
-}
 gone() { [ ! -d /proc/$pid ]; }
 # Every thread is stopped, nobody traces it, and nothing of the restorer is left.
 at_rest() {
