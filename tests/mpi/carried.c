@@ -2,49 +2,20 @@
  *
  * Everything that may be open in point-to-point communication when a checkpoint comes: each part leaves something open,
  * then all ranks wait outside MPI until a file appears (three times: what was drained into a queue has to survive the
- * next checkpoint, too), then each part ends what it began and says what came out. Three ranks; rank 0 prints for all. One
- * file: a part is a pair of functions over the same few variables.
+ * next checkpoint, too), then each part ends what it began and says what came out. Three ranks; rank 0 prints for all.
  *
- * usage: carried DIR      waits for DIR/go.0, DIR/go.1, DIR/go.2; says READY on stderr before each
+ * usage: carried FILE     waits for FILE.0, FILE.1, FILE.2; says READY on stderr before each
  */
 #include <mpi.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define TEXT 65536
+#include "say.h"
+
 #define LARGE 100000 /* ints: rendezvous */
 
-static char text[TEXT];
-static size_t used;
 static int rank, size, next, prev;
-
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static void say(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	used += (size_t)vsnprintf(text + used, TEXT - used, fmt, ap);
-	va_end(ap);
-	if (used < TEXT - 1)
-		text[used++] = '\n';
-}
-
-static void say_status(const char *what, int rc, const MPI_Status *s)
-{
-	int class = 0, n = -1, cancelled = 0;
-
-	if (rc)
-		MPI_Error_class(rc, &class);
-	MPI_Get_count(s, MPI_INT, &n);
-	MPI_Test_cancelled(s, &cancelled);
-	say("%s: class %d source %d tag %d count %d cancelled %d", what, class, s->MPI_SOURCE, s->MPI_TAG,
-	    n == MPI_UNDEFINED ? -1 : n, cancelled);
-}
 
 static int *fill(int n, int seed)
 {
@@ -584,28 +555,6 @@ static void blocking_close(void)
 
 /* ---- the whole ---- */
 
-static void wait_for_file(const char *dir, int n)
-{
-	char name[512];
-
-	snprintf(name, sizeof(name), "%s/go.%d", dir, n);
-	MPI_Barrier(MPI_COMM_WORLD);
-	if (rank == 0)
-		fprintf(stderr, "READY %d\n", n);
-	while (access(name, F_OK))
-		usleep(2000);
-}
-
-static void print_all(void)
-{
-	char *all = rank ? NULL : malloc((size_t)size * TEXT);
-
-	MPI_Gather(text, TEXT, MPI_CHAR, all, TEXT, MPI_CHAR, 0, MPI_COMM_WORLD);
-	for (int r = 0; !rank && r < size; r++)
-		printf("== rank %d\n%s", r, all + (size_t)r * TEXT);
-	free(all);
-}
-
 int main(int argc, char **argv)
 {
 	static void (*const parts[][2])(void) = {
@@ -633,13 +582,13 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < n; i++)
 		parts[i][0]();
 	for (int i = 0; i < 3; i++)
-		wait_for_file(argv[1], i);
+		say_ready(argv[1], i);
 	/* buffered_close() detaches the buffer that persistent_close() sends from */
 	for (unsigned i = 0; i < n; i++) {
 		parts[i][1]();
 		MPI_Barrier(MPI_COMM_WORLD);
 	}
-	print_all();
+	say_all();
 	MPI_Finalize();
 	return 0;
 }

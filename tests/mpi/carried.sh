@@ -20,7 +20,7 @@ fail()
 
 ready()
 {
-	until grep -q "READY $g" "$tmp/err.$g"; do
+	until [ "$(grep -c "READY $g" "$tmp/err.$g")" = "$ranks" ]; do
 		kill -0 "$job" 2> /dev/null || fail "the job has ended"
 		sleep 0.05
 	done
@@ -28,8 +28,8 @@ ready()
 
 mkdir "$tmp/native" "$tmp/go"
 touch "$tmp/native/go.0" "$tmp/native/go.1" "$tmp/native/go.2"
-timeout 60 mpirun --oversubscribe -n "$ranks" "$program" "$tmp/native" > "$tmp/expected" 2> "$tmp/err.native" || fail "native run"
-timeout 250 "$REPRISE" run --name "$name" --dir "$tmp/store" mpirun --oversubscribe -n "$ranks" "$program" "$tmp/go" \
+timeout 60 mpirun --oversubscribe -n "$ranks" "$program" "$tmp/native/go" > "$tmp/expected" 2> "$tmp/err.native" || fail "native run"
+timeout 250 "$REPRISE" run --name "$name" --dir "$tmp/store" mpirun --oversubscribe -n "$ranks" "$program" "$tmp/go/go" \
 	> "$tmp/out.0" 2> "$tmp/err.0" < /dev/null &
 job=$!
 for g in 0 1 2; do

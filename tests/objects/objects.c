@@ -4,48 +4,17 @@
  * Makes every kind of MPI object that is carried across a restart; TIMES times each rank says READY and waits until FILE.1,
  * FILE.2 and so on exists (a checkpoint and a restart may come in between), then uses communicators and groups; in the end it
  * uses everything. What it prints is the same natively, under Reprise, and after any number of restarts. Rank 0 prints for
- * all, in order of rank. Needs at least 4 ranks. One file: each object is made, used and freed by neighbours.
+ * all, in order of rank. Needs at least 4 ranks.
  */
 #include <mpi.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#define TEXT 65536
+#include "../mpi/say.h"
 
-static char text[TEXT];
-static size_t used;
 static int rank, size;
-
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static void say(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	used += (size_t)vsnprintf(text + used, TEXT - used, fmt, ap);
-	va_end(ap);
-	if (used < TEXT - 1)
-		text[used++] = '\n';
-}
-
-static void flush_all(void)
-{
-	char *all = rank ? NULL : malloc((size_t)size * TEXT);
-
-	text[used] = '\0';
-	MPI_Gather(text, TEXT, MPI_CHAR, all, TEXT, MPI_CHAR, 0, MPI_COMM_WORLD);
-	for (int r = 0; !rank && r < size; r++)
-		printf("== rank %d\n%s", r, all + (size_t)r * TEXT);
-	fflush(stdout);
-	free(all);
-	used = 0;
-}
 
 /* ---- communicators ---- */
 
@@ -575,17 +544,6 @@ static int at_end(MPI_Comm comm, int key, void *value, void *extra)
 	return MPI_SUCCESS;
 }
 
-static void wait_for(const char *file, int i)
-{
-	struct stat st;
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s.%d", file, i);
-	fprintf(stderr, "READY\n");
-	while (stat(path, &st))
-		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
-}
-
 int main(int argc, char **argv)
 {
 	int key, times = argc > 1 ? atoi(argv[1]) : 1;
@@ -606,7 +564,7 @@ int main(int argc, char **argv)
 	make_rest();
 	for (int i = 1; i <= times; i++) {
 		if (argc > 2)
-			wait_for(argv[2], i);
+			say_ready(argv[2], i);
 		use_comms();
 		use_groups();
 	}
@@ -617,7 +575,7 @@ int main(int argc, char **argv)
 	free_all();
 	MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_end, &key, NULL);
 	MPI_Comm_set_attr(MPI_COMM_SELF, key, NULL);
-	flush_all();
+	say_all();
 	MPI_Finalize();
 	return 0;
 }
