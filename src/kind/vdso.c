@@ -63,8 +63,7 @@ static int vdso_check(struct rp_restore *r, struct rp_rtask *t)
 		    memcmp(words, t->extra->vdso_build_id.data, n * sizeof(words[0])) != 0)
 			return rp_error(&r->err, -ESTALE,
 					"the process keeps addresses inside the vdso of another kernel than this one: "
-					"restore "
-					"it under the kernel of the checkpoint");
+					"restore it under the kernel of the checkpoint");
 	}
 	return 0;
 }
