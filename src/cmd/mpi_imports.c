@@ -211,8 +211,7 @@ void mpi_imports_tell(const struct mpi_imports *m, const char *program)
 	char names[8192];
 
 	rp_warn("%s uses %zu MPI functions that are not carried across a restart yet (%s); a checkpoint while their "
-		"objects "
-		"are alive is refused",
+		"objects are alive is refused",
 		base ? base + 1 : program, m->later,
 		mpi_imports_list(m, names, sizeof(names), rp_log_wants(RP_LOG_INFO) ? 0 : 3));
 }

@@ -145,8 +145,7 @@ int rp_restart_fill(void)
 		rp_die("the image's state of the rank does not fit its memory");
 	if (a->saved.stub_ops && !is_stub_ours(a->saved.stub_ops))
 		rp_die("the image was made with another release of Reprise, whose MPI stub this one cannot drive; "
-		       "restart "
-		       "it with that release");
+		       "restart it with that release");
 	if (a->saved.stub_ops && !is_image_memory(a->saved.stub_ops, sizeof(struct rp_stub_ops), 1))
 		rp_die("the image's state of the rank does not fit its memory");
 	rp_standin_refill(a->saved.standin_vdso);
