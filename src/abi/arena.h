@@ -90,9 +90,9 @@ struct rp_arena {
 };
 
 /* What the stub library offers to the lower half. The struct lives in the stub's data (upper half, saved): version and
- * size, always first, are checked at a restart, so whatever changes here changes the version.
+ * size, always first, are checked at a restart, so whatever changes here, or in ctl.h, changes the version.
  * Every function is FS-neutral: it uses no TLS, no libc call that does, and runs on a lower-half thread. */
-#define RP_STUB_OPS_VERSION 2
+#define RP_STUB_OPS_VERSION 3
 struct rp_stub_ops {
 	uint32_t version;
 	uint32_t size;
